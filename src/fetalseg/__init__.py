@@ -1,0 +1,6 @@
+"""Measure the fetal head in ultrasound with deep learning: the engine and the command line.
+
+Research software: not a medical device, not for diagnosis.
+"""
+
+__version__ = "0.1.0"

@@ -1,0 +1,55 @@
+"""Weights in safetensors, half precision on disk, single precision in memory. A pickle is never loaded."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fetalseg.errors import ModelError
+from fetalseg.models import architectures
+from fetalseg.models.card import Card, file_sha256
+
+if TYPE_CHECKING:
+    import torch
+
+WEIGHTS = "weights.safetensors"
+CARD = "card.json"
+
+
+def save(network: torch.nn.Module, path: Path) -> str:
+    """Write a network's weights atomically in half precision; return the file's SHA-256."""
+    import torch
+    from safetensors.torch import save_file
+
+    tensors = {
+        k: (v.to(torch.float16) if v.dtype.is_floating_point else v).detach().cpu().clone().contiguous()
+        for k, v in network.state_dict().items()
+    }
+    beside = path.with_name(path.name + ".part")
+    save_file(tensors, beside)
+    os.replace(beside, path)
+    return file_sha256(path)
+
+
+def load(card: Card, path: Path) -> torch.nn.Module:
+    """Build the card's network with the weights of a file.
+
+    Raises
+    ------
+    ModelError
+        If the file is missing, damaged, not the one that the card names, or no safetensors file.
+    """
+    from safetensors.torch import load_file
+
+    if not path.exists():
+        raise ModelError(f"The weights of model '{card.name}' are missing: {path}.")
+    if file_sha256(path) != card.sha256:
+        raise ModelError(f"{path.name} of model '{card.name}' is not the file that its card names; install it anew.")
+    network: torch.nn.Module = architectures.get(card.arch).build(card.parameters)
+    try:
+        tensors = {k: v.float() if v.dtype.is_floating_point else v for k, v in load_file(path).items()}
+        network.load_state_dict(tensors)
+    except Exception as error:  # safetensors raises its own family
+        raise ModelError(f"{path.name} does not fit the architecture '{card.arch}'.") from error
+    return network.eval().requires_grad_(False)

@@ -1,0 +1,176 @@
+"""The one pipeline behind every door: scan in, results out; and the edits of a result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fetalseg import __version__, tasks
+from fetalseg.errors import Cancelled
+from fetalseg.geometry import ellipse as ellipses
+from fetalseg.models.predictor import Predictor, get_predictor
+from fetalseg.result import Ellipse, Provenance, Result, Segmentation
+from fetalseg.scan import Scan, Spacing
+from fetalseg.settings import SegmentSettings
+
+#: Called as (done, total, text).
+Progress = Callable[[int, int, str], None]
+
+
+class Cancel(Protocol):
+    """A token that a door sets to stop a run; `threading.Event` is one."""
+
+    def is_set(self) -> bool:
+        """Whether the run is to stop."""
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """A task with its loaded model, ready for many scans.
+
+    Parameters
+    ----------
+    settings : SegmentSettings
+    predictor : Predictor
+    """
+
+    settings: SegmentSettings
+    predictor: Predictor
+
+    @classmethod
+    def load(cls, settings: SegmentSettings) -> Pipeline:
+        """Load the model that the settings name.
+
+        Raises
+        ------
+        ModelError, DeviceError, SettingsError
+        """
+        tasks.get(settings.task)
+        return cls(settings, get_predictor(settings.task, settings.model, settings.device))
+
+    @property
+    def provenance(self) -> Provenance:
+        """What every result of this pipeline came from."""
+        card = self.predictor.card
+        return Provenance(
+            model=card.name,
+            model_sha256=card.sha256,
+            device=self.predictor.device,
+            backend=self.predictor.backend,
+            settings=self.settings.to_dict(),
+            product_version=__version__,
+        )
+
+    def segment(
+        self,
+        scan: Scan,
+        *,
+        frames: Sequence[int] | None = None,
+        progress: Progress = lambda done, total, text: None,
+        cancel: Cancel | None = None,
+    ) -> Iterator[Result]:
+        """Segment a scan, one result a frame, as they are done.
+
+        Parameters
+        ----------
+        scan : Scan
+        frames : sequence of int, optional
+            Which frames; all by default.
+
+        Raises
+        ------
+        Cancelled
+            When the token is set; checked before each frame.
+        """
+        task = tasks.get(self.settings.task)
+        provenance = self.provenance
+        wanted = range(scan.frames) if frames is None else frames
+        for done, frame in enumerate(wanted):
+            if cancel is not None and cancel.is_set():
+                raise Cancelled()
+            progress(done, len(wanted), scan.name)
+            segmentation, measurement = task.segment(
+                scan.pixels[frame], scan.spacing, self.predictor, self.predictor.card, self.settings, scan.notes
+            )
+            yield Result(
+                scan_name=scan.name,
+                scan_sha256=scan.sha256,
+                frame=frame,
+                task=self.settings.task,
+                segmentation=segmentation,
+                measurement=measurement,
+                spacing=scan.spacing,
+                provenance=provenance,
+            )
+        progress(len(wanted), len(wanted), scan.name)
+
+
+def segment(
+    scan: Scan,
+    settings: SegmentSettings,
+    *,
+    frames: Sequence[int] | None = None,
+    progress: Progress = lambda done, total, text: None,
+    cancel: Cancel | None = None,
+) -> Iterator[Result]:
+    """Load the model (once a process) and segment a scan. See `Pipeline.segment`."""
+    yield from Pipeline.load(settings).segment(scan, frames=frames, progress=progress, cancel=cancel)
+
+
+def edit_mask(result: Result, mask: NDArray[np.generic]) -> Result:
+    """Return the result after a person changed its mask, measured anew.
+
+    Parameters
+    ----------
+    mask : ndarray, shape (rows, columns)
+        Copied: later strokes do not reach into the result.
+    """
+    segmentation, measurement = tasks.get(result.task).measure_mask(mask, result.spacing, _card(result))
+    return result.edit(segmentation, measurement, "mask")
+
+
+def edit_ellipse(result: Result, ellipse: Ellipse, *, redraw_mask: bool = False) -> Result:
+    """Return the result after a person moved, turned or resized its ellipse (in pixels).
+
+    Parameters
+    ----------
+    redraw_mask : bool
+        Whether the ellipse becomes the mask as well; else the mask stays as it was.
+    """
+    measurement = tasks.get(result.task).measure_ellipse(ellipse, result.spacing, _card(result))
+    segmentation = result.segmentation
+    if redraw_mask:
+        shape = (segmentation.mask.shape[0], segmentation.mask.shape[1])
+        segmentation = Segmentation(ellipses.mask(ellipse, shape), ellipses.outline(ellipse))
+    return result.edit(segmentation, measurement, "ellipse")
+
+
+def recalibrate(result: Result, spacing: Spacing | None) -> Result:
+    """Return the result with another spacing: the same mask, or ellipse, in other millimetres."""
+    from dataclasses import replace
+
+    changed = replace(result, spacing=spacing)
+    if result.measurement.ellipse is None:
+        return changed
+    measured = tasks.get(result.task).measure_ellipse(result.measurement.ellipse, spacing, _card(result))
+    doubts = [f for f in result.measurement.flags if f.code not in {"no_spacing", "size", "axis_ratio"}]
+    flags = (*doubts, *measured.flags)
+    from fetalseg.quality import worst
+
+    kept = replace(measured, confidence=result.measurement.confidence, flags=flags, state=worst(flags))
+    return replace(changed, measurement=kept)
+
+
+def _card(result: Result):  # type: ignore[no-untyped-def]
+    """The card of the result's model, for its intervals; None when the model is gone."""
+    from fetalseg.errors import ModelError
+    from fetalseg.models import catalogue
+
+    try:
+        return catalogue.find(result.task, result.provenance.settings.get("model", "default")).card
+    except ModelError:
+        return None

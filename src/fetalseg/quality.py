@@ -1,0 +1,143 @@
+"""Confidence, flags and states, with the wording shown to people."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from fetalseg.result import Flag, State
+
+_TEXTS: dict[str, tuple[State, str]] = {
+    "no_head": (State.REFUSE, "No head was found."),
+    "not_a_head": (State.REFUSE, "This does not look like a fetal head plane: the network's answer is not one sharp, closed outline."),
+    "several_regions": (State.CHECK, "More than one region was found; the largest was measured."),
+    "cut_by_picture": (State.CHECK, "Part of the head lies outside the picture; the ellipse is completed from the rest."),
+    "cut_by_sector": (State.CHECK, "Part of the head lies outside the ultrasound sector; the ellipse is completed from the rest."),
+    "short_arc": (State.CHECK, "The outline covers too little of the ellipse to be sure of its size."),
+    "mask_ellipse_disagree": (State.CHECK, "Mask and ellipse disagree: the outline is no ellipse."),
+    "flips_disagree": (State.CHECK, "Mirrored copies of the picture gave different outlines."),
+    "looks_disagree": (State.CHECK, "The magnified second look gave another size than the first."),
+    "faint_outline": (State.CHECK, "The outline is blurred: the network is unsure where the skull ends."),
+    "axis_ratio": (State.CHECK, "The head's shape (short to long axis) is outside what heads have; check the plane."),
+    "size": (State.CHECK, "The circumference is outside what fetal heads have (50 to 390 mm); check the scale."),
+    "no_spacing": (State.CHECK, "No scale is known: pixels only. Give mm per pixel to get millimetres."),
+    "not_finite": (State.CHECK, "The file held values that are no numbers; they were read as black."),
+    "low_confidence": (State.CHECK, "The confidence is low; check the outline."),
+}  # fmt: skip
+
+
+def flag(code: str) -> Flag:
+    """Return the flag of a code, with its text and how grave it is."""
+    state, text = _TEXTS[code]
+    return Flag(code, text, state)
+
+
+def worst(flags: Iterable[Flag]) -> State:
+    """Return the gravest state of some flags; *accept* where there is none."""
+    order = [State.ACCEPT, State.CHECK, State.REFUSE]
+    return max((f.state for f in flags), key=order.index, default=State.ACCEPT)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a prediction itself tells about how far to trust it. All but the counts are shares or ratios.
+
+    Parameters
+    ----------
+    inside : float
+        Mean probability inside the ellipse.
+    blur : float
+        Width of the unsure rim over the square root of the region's area.
+    second_region : float
+        Area of the second largest region over that of the largest.
+    off_picture, off_sector : float
+        Share of the ellipse's circumference outside the picture, and outside the sector.
+    arc : float
+        Share of the ellipse's directions that the traced outline covers.
+    roughness : float
+        Root mean square distance of the outline from the ellipse over its mean radius.
+    overlap : float
+        Dice of mask and ellipse inside the picture.
+    flips : float
+        One minus the soft Dice between mirrored predictions and their mean (mean over copies).
+    looks : float or None
+        Relative difference of the circumference between first and second look.
+    axis_ratio : float
+        Short over long axis.
+    hc_mm : float or None
+    """
+
+    inside: float = 1.0
+    blur: float = 0.0
+    second_region: float = 0.0
+    off_picture: float = 0.0
+    off_sector: float = 0.0
+    arc: float = 1.0
+    roughness: float = 0.0
+    overlap: float = 1.0
+    flips: float = 0.0
+    looks: float | None = None
+    axis_ratio: float = 0.78
+    hc_mm: float | None = None
+
+
+# Where each piece of evidence starts to count against a result, and where it speaks against any trust.
+_LIMITS: dict[str, tuple[float, float]] = {
+    "blur": (0.06, 0.20),
+    "flips": (0.03, 0.15),
+    "roughness": (0.03, 0.10),
+    "looks": (0.05, 0.20),
+    "second_region": (0.05, 0.50),
+    "off_picture": (0.15, 0.50),
+    "missing": (0.25, 0.60),
+    "outside": (0.10, 0.45),
+}
+
+
+def confidence(e: Evidence) -> float:
+    """Return a confidence of 0 to 1: high only where every piece of evidence speaks for the result.
+
+    It is a product of one factor a piece of evidence. It ranks results and finds gross failures; it is no
+    probability, and it says nothing of the few millimetres by which two readers of one picture differ.
+    """
+    doubts = {
+        "blur": e.blur,
+        "flips": e.flips,
+        "roughness": e.roughness,
+        "looks": e.looks or 0.0,
+        "second_region": e.second_region,
+        "off_picture": max(e.off_picture, e.off_sector),
+        "missing": 1 - e.arc,
+        "outside": 1 - e.inside,
+    }
+    total = 0.0
+    for name, doubt in doubts.items():
+        start, end = _LIMITS[name]
+        total += math.log1p(math.exp(4 * (doubt - start) / (end - start)))
+    plain = len(doubts) * math.log1p(math.exp(-4 * 0.4))
+    return round(math.exp(-max(0.0, total - plain) / 4), 3)
+
+
+def flags(e: Evidence, trust: float, notes: Iterable[str] = (), has_spacing: bool = True) -> tuple[Flag, ...]:
+    """Return the flags of a head that was found."""
+    codes = list(notes)
+    if trust < 0.35:
+        codes.append("not_a_head")
+    elif trust < 0.6:
+        codes.append("low_confidence")
+    tests = {
+        "several_regions": e.second_region > 0.10,
+        "cut_by_picture": e.off_picture > 0.10,
+        "cut_by_sector": e.off_sector > 0.15,
+        "short_arc": e.arc < 0.70,
+        "mask_ellipse_disagree": e.overlap < 0.95 or e.roughness > 0.06,
+        "flips_disagree": e.flips > 0.06,
+        "looks_disagree": (e.looks or 0.0) > 0.07,
+        "faint_outline": e.blur > 0.12,
+        "axis_ratio": not 0.60 <= e.axis_ratio <= 0.97,
+        "size": e.hc_mm is not None and not 50 <= e.hc_mm <= 390,
+        "no_spacing": not has_spacing,
+    }
+    codes += [code for code, raised in tests.items() if raised]
+    return tuple(flag(code) for code in codes)

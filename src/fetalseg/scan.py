@@ -1,0 +1,108 @@
+"""`Scan`: pixels with their spacing, its source, and the identity of the file they came from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fetalseg.errors import SpacingError, UnreadableError
+
+
+@dataclass(frozen=True)
+class Spacing:
+    """Distance between neighbouring pixel centres, in mm.
+
+    Parameters
+    ----------
+    row_mm, column_mm : float
+        Distance between neighbouring rows (y) and columns (x).
+    source : str
+        Where the figures come from, in words a person reads: ``"scan.csv"``, ``"typed in"``.
+    slice_mm : float, optional
+        Distance between neighbouring slices of a volume; None for stills and cine loops.
+
+    Raises
+    ------
+    SpacingError
+        If a distance is not a positive, finite number.
+    """
+
+    row_mm: float
+    column_mm: float
+    source: str
+    slice_mm: float | None = None
+
+    def __post_init__(self) -> None:
+        for value in (self.row_mm, self.column_mm, self.slice_mm):
+            if value is not None and not (np.isfinite(value) and value > 0):
+                raise SpacingError(
+                    f"A pixel spacing of {value} mm ({self.source}) can't be right; give a positive number of mm per pixel."
+                )
+
+    @property
+    def row_column(self) -> tuple[float, float]:
+        """Row and column spacing in mm."""
+        return self.row_mm, self.column_mm
+
+
+@dataclass(frozen=True, eq=False)
+class Scan:
+    """A still, a cine loop or a volume, as grey values.
+
+    Parameters
+    ----------
+    pixels : ndarray, shape (frames, rows, columns)
+        Grey values as stored (any integer or float dtype); colour is already turned to grey.
+        NaN and infinities are already replaced.
+    name : str
+        What a person calls it: the path relative to the chosen folder, or the layer's name.
+    spacing : Spacing or None
+        None when no source speaks: then there are no millimetres anywhere.
+    shape : tuple of int
+        The shape that a mask of this scan is written in: ``(rows, columns)`` for a still,
+        ``(frames, rows, columns)`` for a stack.
+    path : Path, optional
+        The file, when there is one.
+    sha256 : str, optional
+        Hash of the file's bytes, or of the pixels where there is no file.
+    notes : tuple of str
+        What a reader had to do to it, as flags' codes (see `fetalseg.quality`).
+    """
+
+    pixels: NDArray[np.generic]
+    name: str
+    spacing: Spacing | None
+    shape: tuple[int, ...]
+    path: Path | None = None
+    sha256: str | None = None
+    notes: tuple[str, ...] = field(default=())
+
+    def __post_init__(self) -> None:
+        if self.pixels.ndim != 3:
+            raise UnreadableError(f"{self.name}: a scan has frames, rows and columns, not shape {self.pixels.shape}.")
+        if 0 in self.pixels.shape:
+            raise UnreadableError(f"{self.name} has no pixels (shape {self.pixels.shape}).")
+
+    @property
+    def frames(self) -> int:
+        """Number of frames or slices."""
+        return int(self.pixels.shape[0])
+
+    @property
+    def frame_shape(self) -> tuple[int, int]:
+        """Rows and columns of one frame."""
+        return int(self.pixels.shape[1]), int(self.pixels.shape[2])
+
+    def with_spacing(self, spacing: Spacing | None) -> Scan:
+        """Return the same scan with another spacing."""
+        return replace(self, spacing=spacing)
+
+    @classmethod
+    def from_array(cls, pixels: NDArray[np.generic], name: str = "array", spacing: Spacing | None = None) -> Scan:
+        """Make a scan of an array of shape (rows, columns) or (frames, rows, columns), without a file."""
+        array = np.asarray(pixels)
+        stack = array[np.newaxis] if array.ndim == 2 else array
+        return cls(pixels=stack, name=name, spacing=spacing, shape=array.shape)

@@ -1,0 +1,148 @@
+"""Settings as frozen dataclasses, one a capability. Each default is written here and nowhere else.
+
+Docks, command line and ``run.json`` read and fill these same objects.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from fetalseg.errors import SettingsError
+
+Device = Literal["auto", "cpu", "cuda", "mps"]
+DEVICES: tuple[Device, ...] = ("auto", "cpu", "cuda", "mps")
+
+
+class _Settings:
+    """What all settings share: to and from plain values."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values, as written to ``run.json`` and model cards."""
+        return asdict(self)  # type: ignore[call-overload, no-any-return]
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any], origin: str = "settings") -> Self:
+        """Make settings of plain values; an unknown name is an error, not ignored."""
+        known = {f.name for f in fields(cls)}  # type: ignore[arg-type]
+        unknown = sorted(set(values) - known)
+        if unknown:
+            raise SettingsError(f"{origin}: unknown setting {', '.join(unknown)}; known are {', '.join(sorted(known))}.")
+        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+
+    @classmethod
+    def from_toml(cls, path: Path) -> Self:
+        """Read settings from a TOML file."""
+        try:
+            values = tomllib.loads(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise SettingsError(f"{path} can't be read: {error.strerror}.") from error
+        except tomllib.TOMLDecodeError as error:
+            raise SettingsError(f"{path} is no TOML file: {error}.") from error
+        return cls.from_dict(values, origin=str(path))
+
+
+@dataclass(frozen=True)
+class SegmentSettings(_Settings):
+    """How to segment.
+
+    Parameters
+    ----------
+    task : str
+        ``"head"``.
+    model : str
+        Name in the catalogue; ``"default"`` is the task's default model.
+    device : {"auto", "cpu", "cuda", "mps"}
+    level : float or None
+        Probability at which the outline is drawn; None is the level calibrated in the model's card.
+    flips : bool
+        Average the network's answer over mirrored copies of the picture.
+    second_look : bool
+        Look again at a window around a small head, magnified.
+    keep_largest : bool
+        Keep only the largest region of the mask.
+    """
+
+    task: str = "head"
+    model: str = "default"
+    device: Device = "auto"
+    level: float | None = None
+    flips: bool = True
+    second_look: bool = True
+    keep_largest: bool = True
+
+    def __post_init__(self) -> None:
+        if self.device not in DEVICES:
+            raise SettingsError(f"Unknown device '{self.device}'; choose one of {', '.join(DEVICES)}.")
+        if self.level is not None and not 0.05 <= self.level <= 0.95:
+            raise SettingsError(f"The outline's probability level must lie between 0.05 and 0.95, not {self.level}.")
+
+
+@dataclass(frozen=True)
+class TrainSettings(_Settings):
+    """How to train. A configuration file in ``configs/`` holds the same names.
+
+    Parameters
+    ----------
+    task, arch : str
+        What to learn and the architecture's name in `fetalseg.models.architectures`.
+    input_rows, input_columns : int
+        Size of the network's input; multiples of 32.
+    epochs, batch_size, seed : int
+    kept_out : float
+        Share of the exams that is kept out of training (half of it calibrates, half reports).
+    learning_rate, weight_decay : float
+        AdamW under a one-cycle schedule that peaks at `learning_rate`.
+    ema_decay : float
+        Of the moving average of the weights, which is what is validated and kept.
+    second_look_share : float
+        Share of the samples that are windows around the head, as the second look sees it.
+    small_head_repeats : int
+        How often a head whose circumference is under `small_head_mm` is shown an epoch.
+    small_head_mm : float
+    negative_share : float
+        Share of the samples without a head (other planes and synthetic pictures).
+    rotation_deg, shift, scale_low, scale_high, gamma_low, gamma_high, gain_low, gain_high : float
+        Ranges of the augmentation; `shift` as a share of the input's size.
+    shadow_share, speckle : float
+        Share of samples with an acoustic shadow; standard deviation of multiplicative speckle.
+    imagenet : bool
+        Start the encoder from ImageNet weights (needs the extra ``train``).
+    """
+
+    task: str = "head"
+    arch: str = "unet"
+    input_rows: int = 192
+    input_columns: int = 288
+    epochs: int = 24
+    batch_size: int = 8
+    seed: int = 7
+    kept_out: float = 0.2
+    learning_rate: float = 2e-3
+    weight_decay: float = 1e-4
+    ema_decay: float = 0.995
+    second_look_share: float = 0.5
+    small_head_repeats: int = 2
+    small_head_mm: float = 105.0
+    negative_share: float = 0.08
+    rotation_deg: float = 25.0
+    shift: float = 0.10
+    scale_low: float = 0.8
+    scale_high: float = 1.25
+    gamma_low: float = 0.7
+    gamma_high: float = 1.4
+    gain_low: float = 0.7
+    gain_high: float = 1.3
+    shadow_share: float = 0.2
+    speckle: float = 0.15
+    imagenet: bool = True
+
+    def __post_init__(self) -> None:
+        if self.input_rows % 32 or self.input_columns % 32:
+            raise SettingsError("The network's input size must be a multiple of 32 in rows and columns.")
+        if not 0 <= self.kept_out < 1:
+            raise SettingsError(f"kept_out must be a share from 0 to below 1, not {self.kept_out}.")
+        if self.epochs < 1 or self.batch_size < 1:
+            raise SettingsError("epochs and batch_size must be at least 1.")

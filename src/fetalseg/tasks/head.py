@@ -1,0 +1,320 @@
+"""The fetal head in ultrasound: two looks, one outline, an ellipse in mm.
+
+The first look sees the whole picture. Where the head is small in it, the second sees a window around
+the head, magnified. The outline is traced between pixels where the averaged probability crosses the
+model's calibrated level, and the ellipse is fitted to it in mm.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fetalseg import quality
+from fetalseg.geometry import ellipse as ellipses
+from fetalseg.geometry import outline as outlines
+from fetalseg.geometry.view import View
+from fetalseg.models.card import Card
+from fetalseg.result import Caliper, Ellipse, Flag, Measurement, Segmentation
+from fetalseg.scan import Spacing
+from fetalseg.settings import SegmentSettings
+from fetalseg.tasks import Network
+from fetalseg.tasks.head_input import grey_range, normalize, standardize
+
+NAME = "head"
+TITLE = "Fetal head"
+
+# The second look is taken where the head fills less than this share of what it fills there.
+_SECOND_LOOK_BELOW = 0.85
+# Regions under this share of the view are specks, not heads.
+_SPECK = 0.002
+_FLIPS = ((False, False), (False, True), (True, False), (True, True))
+
+
+@dataclass(frozen=True, eq=False)
+class _Look:
+    """One window's answer: the mean probability, how the mirrored copies differ, the head in it."""
+
+    view: View
+    probability: NDArray[np.float32]
+    flips: float
+    points: NDArray[np.float64]
+    ellipse: Ellipse
+    second_region: float
+
+
+def segment(
+    frame: NDArray[np.generic],
+    spacing: Spacing | None,
+    network: Network,
+    card: Card,
+    settings: SegmentSettings,
+    notes: tuple[str, ...] = (),
+) -> tuple[Segmentation, Measurement]:
+    """Segment and measure the head in one frame.
+
+    Parameters
+    ----------
+    frame : ndarray, shape (rows, columns)
+    spacing : Spacing or None
+    network : callable
+        Prepared inputs (n, 1, rows, columns) to probabilities (n, rows, columns).
+    card : Card
+        Gives the input's size, the outline's level and the intervals.
+    notes : tuple of str
+        Codes of flags that the reader raised.
+
+    Returns
+    -------
+    Segmentation, Measurement
+        An empty mask and a measurement without values where no head is found.
+    """
+    shape = (frame.shape[0], frame.shape[1])
+    pixel = spacing.row_column if spacing else (1.0, 1.0)
+    level = card.level if settings.level is None else settings.level
+    whole = View.whole(shape, card.size, pixel)
+    raw = whole.look(frame)
+    low, high = grey_range(raw)
+    if high <= low:
+        return _nothing(shape, notes, spacing)
+    look = first = _look(whole, raw, low, high, network, level, settings, shape, pixel)
+    if first is None or look is None:
+        return _nothing(shape, notes, spacing)
+    around = View.around(first.ellipse, card.size, pixel)
+    if settings.second_look and around.step_x < _SECOND_LOOK_BELOW * whole.step_x:
+        look = _look(around, around.look(frame), low, high, network, level, settings, shape, pixel) or first
+    mask = _mask(look, level, shape, settings.keep_largest)
+    evidence = _evidence(look, first, mask, raw, shape, level)
+    measurement = _measure(look.ellipse, spacing, card)
+    evidence = replace(evidence, hc_mm=measurement.values["hc_mm"])
+    trust = quality.confidence(evidence)
+    flags = quality.flags(evidence, trust, notes, spacing is not None)
+    return (
+        Segmentation(mask, look.points),
+        replace(measurement, confidence=trust, flags=flags, state=quality.worst(flags)),
+    )
+
+
+def measure_mask(
+    mask: NDArray[np.generic], spacing: Spacing | None, card: Card | None = None
+) -> tuple[Segmentation, Measurement]:
+    """Measure a mask that a person drew or corrected: its largest region, outlined at half a pixel.
+
+    Parameters
+    ----------
+    mask : ndarray, shape (rows, columns)
+        Inside where it is not 0.
+    """
+    inside = (np.asarray(mask) != 0).astype(np.uint8)
+    shape = (inside.shape[0], inside.shape[1])
+    labels, sizes = outlines.regions(inside, 0.5)
+    if not len(sizes):
+        return _nothing(shape, (), spacing)
+    largest = int(sizes.argmax())
+    points = outlines.trace(outlines.keep_region(inside, 0.5, labels, largest + 1), 0.5)
+    pixel = spacing.row_column if spacing else (1.0, 1.0)
+    ellipse = _fit(points, pixel)
+    if ellipse is None:
+        return Segmentation(inside), replace(_nothing(shape, (), spacing)[1], flags=(quality.flag("no_head"),))
+    others = np.delete(sizes, largest)
+    evidence = quality.Evidence(
+        second_region=float(others.max(initial=0) / sizes[largest]),
+        roughness=_roughness(ellipse, points),
+        overlap=_overlap(inside, ellipses.mask(ellipse, shape)),
+        off_picture=_off_picture(ellipse, shape),
+        axis_ratio=ellipse.semi_minor / ellipse.semi_major,
+    )
+    return Segmentation(inside, points), _with_flags(_measure(ellipse, spacing, card), evidence, spacing)
+
+
+def measure_ellipse(ellipse: Ellipse, spacing: Spacing | None, card: Card | None = None) -> Measurement:
+    """Measure an ellipse that a person placed, given in pixels."""
+    evidence = quality.Evidence(axis_ratio=ellipse.semi_minor / max(ellipse.semi_major, 1e-9))
+    return _with_flags(_measure(ellipse, spacing, card), evidence, spacing)
+
+
+def _with_flags(measurement: Measurement, evidence: quality.Evidence, spacing: Spacing | None) -> Measurement:
+    """Flags by geometry alone: there is no network to doubt, so there is no confidence either."""
+    evidence = replace(evidence, hc_mm=measurement.values["hc_mm"])
+    flags: tuple[Flag, ...] = quality.flags(evidence, 1.0, (), spacing is not None)
+    return replace(measurement, flags=flags, state=quality.worst(flags))
+
+
+def _look(
+    view: View,
+    raw: NDArray[np.float32],
+    low: float,
+    high: float,
+    network: Network,
+    level: float,
+    settings: SegmentSettings,
+    shape: tuple[int, int],
+    pixel: tuple[float, float],
+) -> _Look | None:
+    image = standardize(normalize(raw, low, high))
+    flips = _FLIPS if settings.flips else _FLIPS[:1]
+    batch = np.stack([image[:: -1 if ud else 1, :: -1 if lr else 1] for ud, lr in flips])[:, np.newaxis]
+    answers = network(np.ascontiguousarray(batch))
+    answers = np.stack([a[:: -1 if ud else 1, :: -1 if lr else 1] for a, (ud, lr) in zip(answers, flips, strict=True)])
+    mean = answers.mean(axis=0)
+    labels, sizes = outlines.regions(mean, level)
+    if not len(sizes) or sizes.max() < _SPECK * mean.size:
+        return None
+    number = int(sizes.argmax()) + 1
+    points = view.to_picture(outlines.trace(outlines.keep_region(mean, level, labels, number), level))
+    points = points[_well_inside(points, view, shape)]
+    ellipse = _fit(points, pixel)
+    if ellipse is None:
+        return None
+    others = np.delete(sizes, number - 1)
+    shared = 2 * (answers * mean).sum(axis=(1, 2)) / ((answers**2).sum(axis=(1, 2)) + (mean**2).sum())
+    return _Look(view, mean, float(1 - shared.mean()), points, ellipse, float(others.max(initial=0) / sizes.max()))
+
+
+def _fit(points: NDArray[np.float64], pixel: tuple[float, float]) -> Ellipse | None:
+    """Fit in mm (or in pixels while the spacing is unknown) and return the ellipse in pixels."""
+    row, column = pixel
+    found = ellipses.fit(points * (column, row))
+    return ellipses.scaled(found, 1 / column, 1 / row) if found else None
+
+
+def _well_inside(points: NDArray[np.float64], view: View, shape: tuple[int, int]) -> NDArray[np.bool_]:
+    """Points more than one view pixel away from the picture's border, where the outline is the border's."""
+    x, y = points.T
+    return np.asarray(
+        (x > view.step_x - 0.5)
+        & (x < shape[1] - 0.5 - view.step_x)
+        & (y > view.step_y - 0.5)
+        & (y < shape[0] - 0.5 - view.step_y)
+    )
+
+
+def _mask(look: _Look, level: float, shape: tuple[int, int], keep_largest: bool) -> NDArray[np.uint8]:
+    """The mask at the picture's own resolution."""
+    field = look.probability
+    if keep_largest:
+        labels, sizes = outlines.regions(field, level)
+        field = outlines.keep_region(field, level, labels, int(sizes.argmax()) + 1)
+    return (look.view.spread(field, shape) > level).astype(np.uint8)
+
+
+def _measure(ellipse: Ellipse, spacing: Spacing | None, card: Card | None) -> Measurement:
+    """Values of an ellipse given in pixels. mm values come from the ellipse in mm."""
+    px = ellipses.circumference(ellipse.semi_major, ellipse.semi_minor)
+    values: dict[str, float | None] = dict.fromkeys(("hc_mm", "bpd_mm", "ofd_mm", "area_mm2"))
+    intervals: dict[str, tuple[float, float]] = {}
+    calipers = ellipses.calipers(ellipse, "ofd", "bpd")
+    true = ellipse
+    if spacing:
+        row, column = spacing.row_column
+        true = ellipses.scaled(ellipse, column, row)
+        hc = ellipses.circumference(true.semi_major, true.semi_minor)
+        values |= {
+            "hc_mm": hc,
+            "bpd_mm": 2 * true.semi_minor,
+            "ofd_mm": 2 * true.semi_major,
+            "area_mm2": ellipses.area(true),
+        }
+        # Perpendicular in mm; on oblong pixels they may not look it.
+        long, short = ellipses.calipers(true, "ofd", "bpd")
+        calipers = (_in_pixels(long, column, row), _in_pixels(short, column, row))
+        half = half_width(card, hc)
+        if half is not None:
+            intervals["hc_mm"] = (hc - half, hc + half)
+    values |= {
+        "cephalic_index": 100 * true.semi_minor / true.semi_major,
+        "hc_px": px,
+        "bpd_px": 2 * ellipse.semi_minor,
+        "ofd_px": 2 * ellipse.semi_major,
+        "area_px2": ellipses.area(ellipse),
+    }
+    return Measurement(values=values, intervals=intervals, ellipse=ellipse, calipers=calipers)
+
+
+def half_width(card: Card | None, hc_mm: float) -> float | None:
+    """Half-width of the 95 % interval of an HC, from the errors on exams kept out of the model's training."""
+    if card is None or not card.intervals:
+        return None
+    sizes, halves = zip(*card.intervals, strict=True)
+    return float(np.interp(hc_mm, sizes, halves))
+
+
+def _in_pixels(line: Caliper, column: float, row: float) -> Caliper:
+    (x0, y0), (x1, y1) = line.start_xy, line.end_xy
+    return Caliper(line.name, (x0 / column, y0 / row), (x1 / column, y1 / row))
+
+
+def _nothing(
+    shape: tuple[int, int], notes: tuple[str, ...], spacing: Spacing | None
+) -> tuple[Segmentation, Measurement]:
+    names = ("hc_mm", "bpd_mm", "ofd_mm", "area_mm2", "cephalic_index", "hc_px", "bpd_px", "ofd_px", "area_px2")
+    codes = [*notes, "no_head"] + ([] if spacing else ["no_spacing"])
+    flags = tuple(quality.flag(code) for code in codes)
+    empty = Measurement(values=dict.fromkeys(names), confidence=0.0, flags=flags, state=quality.worst(flags))
+    return Segmentation(np.zeros(shape, np.uint8)), empty
+
+
+def _evidence(
+    look: _Look, first: _Look, mask: NDArray[np.uint8], raw: NDArray[np.float32], shape: tuple[int, int], level: float
+) -> quality.Evidence:
+    """Gather what the prediction tells about itself."""
+    drawn = ellipses.mask(look.ellipse, shape)
+    p = look.probability
+    seen = look.view.look(drawn) > 0.5
+    size = float((p > level).sum())
+    hc = [ellipses.circumference(x.ellipse.semi_major, x.ellipse.semi_minor) for x in (first, look)]
+    return quality.Evidence(
+        inside=float(p[seen].mean()) if seen.any() else 0.0,
+        blur=float((4 * p * (1 - p)).sum() / (2 * np.sqrt(np.pi * size)) / np.sqrt(size)),
+        second_region=max(look.second_region, first.second_region),
+        off_picture=_off_picture(look.ellipse, shape),
+        off_sector=_off_sector(look.ellipse, first.view, raw),
+        arc=_arc(look.ellipse, look.points),
+        roughness=_roughness(look.ellipse, look.points),
+        overlap=_overlap(mask, drawn),
+        flips=look.flips,
+        looks=None if look is first else abs(hc[0] - hc[1]) / hc[1],
+        axis_ratio=look.ellipse.semi_minor / look.ellipse.semi_major,
+    )
+
+
+def _off_picture(ellipse: Ellipse, shape: tuple[int, int]) -> float:
+    x, y = ellipses.outline(ellipse).T
+    return float(1 - ((x > 0) & (x < shape[1] - 1) & (y > 0) & (y < shape[0] - 1)).mean())
+
+
+def _off_sector(ellipse: Ellipse, whole: View, raw: NDArray[np.float32]) -> float:
+    """Share of the ellipse outside the convex hull of what is not black in the whole picture."""
+    from scipy import ndimage
+    from scipy.spatial import ConvexHull, QhullError
+
+    lit = ndimage.uniform_filter(raw, 5) > 0.02 * raw.max()
+    labels, sizes = outlines.regions(lit, 0.5)
+    if not len(sizes):
+        return 0.0
+    y, x = np.nonzero(labels == int(sizes.argmax()) + 1)
+    try:
+        hull = ConvexHull(whole.to_picture(np.column_stack([x, y]).astype(np.float64)))
+    except QhullError:
+        return 0.0
+    points = ellipses.outline(ellipse, 180)
+    distance = (points @ hull.equations[:, :2].T + hull.equations[:, 2]).max(axis=1)
+    return float((distance > whole.step_x).mean())
+
+
+def _arc(ellipse: Ellipse, points: NDArray[np.float64]) -> float:
+    """Share of 72 directions from the ellipse's centre in which the traced outline lies near the ellipse."""
+    near = points[np.abs(ellipses.radius(ellipse, points) - 1) < 0.15]
+    angles = np.arctan2(near[:, 1] - ellipse.center_y, near[:, 0] - ellipse.center_x)
+    return len(np.unique(np.floor(angles / (2 * np.pi) * 72))) / 72
+
+
+def _roughness(ellipse: Ellipse, points: NDArray[np.float64]) -> float:
+    return float(np.sqrt(np.mean((ellipses.radius(ellipse, points) - 1) ** 2))) if len(points) else 1.0
+
+
+def _overlap(mask: NDArray[np.uint8], drawn: NDArray[np.uint8]) -> float:
+    total = int(mask.sum()) + int(drawn.sum())
+    return 2 * int((mask & drawn).sum()) / total if total else 0.0

@@ -1,0 +1,81 @@
+"""Batches for the head network: the same for the same seed, epoch and step, whenever they are made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+
+from fetalseg.settings import TrainSettings
+from fetalseg.training.augment import Picture, change_greys, random_view, standardize, warp
+from fetalseg.training.negatives import synthetic
+
+
+def order(
+    is_small: Sequence[bool], negatives: int, settings: TrainSettings, epoch: int
+) -> list[int]:
+    """Return the epoch's samples in random order.
+
+    Parameters
+    ----------
+    is_small : sequence of bool
+        For each head, whether it is shown `settings.small_head_repeats` times.
+    negatives : int
+        Number of real pictures without a head; their numbers follow the heads'.
+
+    Returns
+    -------
+    list of int
+        Number of the picture; -1 is a synthetic negative.
+    """
+    rng = np.random.default_rng([settings.seed, epoch])
+    heads = [i for i, small in enumerate(is_small) for _ in range(settings.small_head_repeats if small else 1)]
+    wanted = round(len(heads) * settings.negative_share / max(1e-9, 1 - settings.negative_share))
+    real = [len(is_small) + int(i) for i in rng.permutation(negatives)[: wanted * 2 // 3]]
+    samples = heads + real + [-1] * (wanted - len(real))
+    shuffled = [samples[i] for i in rng.permutation(len(samples))]
+    full = len(shuffled) // settings.batch_size * settings.batch_size
+    return shuffled[: max(full, min(len(shuffled), settings.batch_size))]
+
+
+def steps_an_epoch(is_small: Sequence[bool], negatives: int, settings: TrainSettings) -> int:
+    """Return the number of batches in each epoch."""
+    return -(-len(order(is_small, negatives, settings, 0)) // settings.batch_size)
+
+
+def batches(
+    pictures: Sequence[Picture], is_small: Sequence[bool], settings: TrainSettings, epoch: int
+) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """Yield the epoch's batches.
+
+    Parameters
+    ----------
+    pictures : sequence of Picture
+        Heads first, then pictures without one.
+    is_small : sequence of bool
+        One a head.
+
+    Yields
+    ------
+    images, targets : tensor, shape (batch, 1, rows, columns)
+    """
+    samples = order(is_small, len(pictures) - len(is_small), settings, epoch)
+    for start in range(0, len(samples), settings.batch_size):
+        images, targets = [], []
+        for place in range(start, min(start + settings.batch_size, len(samples))):
+            rng = np.random.default_rng([settings.seed, epoch, place, 1])
+            image, target = _sample(pictures, samples[place], settings, rng)
+            images.append(standardize(change_greys(image, settings, rng)))
+            targets.append(target)
+        yield torch.stack(images), torch.stack(targets)
+
+
+def _sample(
+    pictures: Sequence[Picture], number: int, settings: TrainSettings, rng: np.random.Generator
+) -> tuple[torch.Tensor, torch.Tensor]:
+    if number >= 0:
+        picture = pictures[number]
+        return warp(picture, random_view(picture, settings, rng), settings, rng)
+    made = synthetic((settings.input_rows, settings.input_columns), rng)
+    return torch.from_numpy(made)[None], torch.zeros(1, *made.shape)

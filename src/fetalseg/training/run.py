@@ -1,0 +1,118 @@
+"""From a folder of annotated pictures to weights, card and curves."""
+
+from __future__ import annotations
+
+import csv
+import importlib.metadata
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fetalseg.dataset import hc18
+from fetalseg.dataset.items import Item, groups, split
+from fetalseg.errors import DatasetError
+from fetalseg.models import architectures, weights
+from fetalseg.models.card import Card
+from fetalseg.settings import TrainSettings
+
+Log = Callable[[str], None]
+
+
+def train(
+    data: Path,
+    out: Path,
+    settings: TrainSettings,
+    *,
+    name: str = "",
+    negatives: Sequence[Path] = (),
+    device: str = "cpu",
+    log: Log = lambda text: None,
+) -> Card:
+    """Train a model and write it to a folder.
+
+    Parameters
+    ----------
+    data : Path
+        A folder in HC18's layout.
+    out : Path
+        Gets ``weights.safetensors``, ``card.json``, ``curves.csv``, ``curves.png``, ``split.csv`` and the checkpoint.
+        A training that was interrupted there goes on.
+    settings : TrainSettings
+    name : str, optional
+        The model's name in the catalogue; the architecture's by default.
+    negatives : sequence of Path
+        Folders of pictures without a head; all of them are trained on.
+    """
+    import torch
+
+    from fetalseg.training.augment import Picture
+    from fetalseg.training.curves import draw
+    from fetalseg.training.fit import Pictures, fit
+
+    items = hc18.read(data)
+    others = [item for folder in negatives for item in hc18.negatives(folder)]
+    parts = split(items, settings.kept_out, settings.seed)
+    kept = [i for i in items if parts[i.name] != "train"]
+    trained = [i for i in items if parts[i.name] == "train"]
+    if not trained:
+        raise DatasetError(f"{data}: no picture is left to train on; lower kept_out or add pictures.")
+    out.mkdir(parents=True, exist_ok=True)
+    _write_split(out / "split.csv", items, parts)
+    log(f"{len(trained)} pictures of {len(groups(trained))} exams train, {len(kept)} are kept out, {len(others)} hold no head")
+
+    torch.manual_seed(settings.seed)
+    architecture = architectures.get(settings.arch)
+    network = architecture.build({})
+    if settings.imagenet and not (out / "checkpoint.safetensors").exists():
+        architecture.start_from_imagenet(network)
+    size = (settings.input_rows, settings.input_columns)
+    pictures = Pictures(
+        train=[Picture.of(_grey(i.path), i.truth, size) for i in trained + others],
+        is_small=[i.hc_mm is not None and i.hc_mm < settings.small_head_mm for i in trained],
+        validation=[Picture.of(_grey(i.path), i.truth, size) for i in kept],
+    )
+    network = fit(network, pictures, settings, out, device=device, log=log)
+    card = Card(
+        name=name or settings.arch,
+        task=settings.task,
+        arch=settings.arch,
+        title=architecture.TITLE,
+        version="1.0",
+        parameters=architecture.DEFAULTS,
+        input_rows=settings.input_rows,
+        input_columns=settings.input_columns,
+        sha256=weights.save(network, out / weights.WEIGHTS),
+        training=_training(settings, trained, kept, others),
+    )
+    card.write(out / weights.CARD)
+    draw(out / "curves.csv", out / "curves.png", title=f"{card.title} · {card.task}")
+    return card
+
+
+def _grey(path: Path) -> np.ndarray[Any, np.dtype[Any]]:
+    from fetalseg.io.registry import read
+
+    return read(path).pixels[0]
+
+
+def _training(
+    settings: TrainSettings, trained: Sequence[Item], kept: Sequence[Item], others: Sequence[Item]
+) -> dict[str, Any]:
+    return {
+        "settings": settings.to_dict(),
+        "pictures": len(trained),
+        "exams": len(groups(trained)),
+        "kept_out_pictures": len(kept),
+        "kept_out_exams": len(groups(kept)),
+        "pictures_without_head": len(others),
+        "versions": {p: importlib.metadata.version(p) for p in ("torch", "segmentation-models-pytorch", "numpy")},
+    }
+
+
+def _write_split(path: Path, items: Sequence[Item], parts: dict[str, Any]) -> None:
+    with path.open("w", newline="", encoding="utf-8") as handle:
+        writer = csv.writer(handle)
+        writer.writerow(["filename", "exam", "part"])
+        writer.writerows([i.name, i.group, parts[i.name]] for i in items)
