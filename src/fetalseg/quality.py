@@ -33,6 +33,11 @@ def flag(code: str) -> Flag:
     return Flag(code, text, state)
 
 
+def known_flag(code: str) -> Flag:
+    """Return the flag of a code read from a file; a code of another version asks for a check."""
+    return flag(code) if code in _TEXTS else Flag(code, code.replace("_", " "), State.CHECK)
+
+
 def worst(flags: Iterable[Flag]) -> State:
     """Return the gravest state of some flags; *accept* where there is none."""
     order = [State.ACCEPT, State.CHECK, State.REFUSE]

@@ -29,7 +29,9 @@ class _Settings:
         known = {f.name for f in fields(cls)}  # type: ignore[arg-type]
         unknown = sorted(set(values) - known)
         if unknown:
-            raise SettingsError(f"{origin}: unknown setting {', '.join(unknown)}; known are {', '.join(sorted(known))}.")
+            raise SettingsError(
+                f"{origin}: unknown setting {', '.join(unknown)}; known are {', '.join(sorted(known))}."
+            )
         return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
 
     @classmethod
@@ -78,6 +80,28 @@ class SegmentSettings(_Settings):
             raise SettingsError(f"Unknown device '{self.device}'; choose one of {', '.join(DEVICES)}.")
         if self.level is not None and not 0.05 <= self.level <= 0.95:
             raise SettingsError(f"The outline's probability level must lie between 0.05 and 0.95, not {self.level}.")
+
+
+@dataclass(frozen=True)
+class BatchSettings(_Settings):
+    """What to run on and what to write.
+
+    Parameters
+    ----------
+    pattern : str, optional
+        Only files whose name fits, e.g. ``"*_HC.png"``; all readable files by default.
+    spacing_mm : tuple of float, optional
+        mm per pixel in x and y, typed in: stands above every other source.
+    spacing_csv : str, optional
+        A csv of pixel sizes: stands above what the file says and a csv beside it.
+    overlays : bool
+        Whether to write side-by-side pictures.
+    """
+
+    pattern: str | None = None
+    spacing_mm: tuple[float, float] | None = None
+    spacing_csv: str | None = None
+    overlays: bool = True
 
 
 @dataclass(frozen=True)

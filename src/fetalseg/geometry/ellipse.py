@@ -125,9 +125,7 @@ def scaled(ellipse: Ellipse, factor_x: float, factor_y: float) -> Ellipse:
     if found is None:  # only for axes of 0, which no fit returns
         raise ValueError(f"{ellipse} has no area")
     turned = found.angle_deg if found.semi_major > found.semi_minor * (1 + 1e-12) else ellipse.angle_deg % 180.0
-    return Ellipse(
-        ellipse.center_x * factor_x, ellipse.center_y * factor_y, found.semi_major, found.semi_minor, turned
-    )
+    return Ellipse(ellipse.center_x * factor_x, ellipse.center_y * factor_y, found.semi_major, found.semi_minor, turned)
 
 
 def outline(ellipse: Ellipse, n: int = 360) -> Points:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def regions(field: NDArray[np.floating], level: float) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+def regions(field: NDArray[np.floating], level: float) -> tuple[NDArray[np.signedinteger], NDArray[np.float64]]:
     """Number the connected regions above a level.
 
     Returns
@@ -24,7 +24,7 @@ def regions(field: NDArray[np.floating], level: float) -> tuple[NDArray[np.int32
 
 
 def keep_region(
-    field: NDArray[np.floating], level: float, labels: NDArray[np.int32], number: int
+    field: NDArray[np.floating], level: float, labels: NDArray[np.signedinteger], number: int
 ) -> NDArray[np.float32]:
     """Return the field with one region left, its holes filled and its slopes to the outside kept.
 

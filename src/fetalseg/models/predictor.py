@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from fetalseg.errors import DeviceError
 from fetalseg.models import catalogue
 from fetalseg.models.card import Card
+from fetalseg.models.weights import CARD
 from fetalseg.settings import Device
 
 _loading = threading.Lock()
@@ -96,16 +98,9 @@ def get_predictor(task: str, model: str = "default", device: Device = "auto") ->
     """
     found = catalogue.find(task, model)
     with _loading:
-        return _cached(found, found.card.sha256, choose_device(device))
+        return _load(found.folder, (found.folder / CARD).stat().st_mtime_ns, choose_device(device))
 
 
 @lru_cache(maxsize=4)
-def _load(folder: str, sha256: str, device: str) -> Predictor:
-    from pathlib import Path
-
-    folder_path = Path(folder)
-    return Predictor(catalogue.Model(Card.read(folder_path / catalogue.CARD), folder_path), device)
-
-
-def _cached(model: catalogue.Model, sha256: str, device: str) -> Predictor:
-    return _load(str(model.folder), sha256, device)
+def _load(folder: Path, changed: int, device: str) -> Predictor:  # noqa: ARG001 (a changed card is loaded anew)
+    return Predictor(catalogue.Model(Card.read(folder / CARD), folder), device)

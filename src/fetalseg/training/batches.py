@@ -12,9 +12,7 @@ from fetalseg.training.augment import Picture, change_greys, random_view, standa
 from fetalseg.training.negatives import synthetic
 
 
-def order(
-    is_small: Sequence[bool], negatives: int, settings: TrainSettings, epoch: int
-) -> list[int]:
+def order(is_small: Sequence[bool], negatives: int, settings: TrainSettings, epoch: int) -> list[int]:
     """Return the epoch's samples in random order.
 
     Parameters

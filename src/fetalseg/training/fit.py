@@ -98,9 +98,7 @@ def fit(
     average = copy.deepcopy(network).eval().requires_grad_(False)
     optimizer = torch.optim.AdamW(network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
     state = checkpoint.load(folder, network, average, optimizer) or {"epoch": 0, "step": 0, "curves": []}
-    total = settings.epochs * steps_an_epoch(
-        pictures.is_small, len(pictures.train) - len(pictures.is_small), settings
-    )
+    total = settings.epochs * steps_an_epoch(pictures.is_small, len(pictures.train) - len(pictures.is_small), settings)
     validation = validation_batches(pictures.validation, settings)
     for epoch in range(state["epoch"], settings.epochs):
         began = time.monotonic()
@@ -146,9 +144,7 @@ def update_average(average: torch.nn.Module, network: torch.nn.Module, decay: fl
             kept.copy_(new)
 
 
-def validation_batches(
-    pictures: Sequence[Picture], settings: TrainSettings
-) -> list[tuple[torch.Tensor, torch.Tensor]]:
+def validation_batches(pictures: Sequence[Picture], settings: TrainSettings) -> list[tuple[torch.Tensor, torch.Tensor]]:
     """Return the kept-out pictures as the first look sees them, with their targets."""
     from fetalseg.geometry.ellipse import mask
 

@@ -16,7 +16,8 @@ def synthetic(size: tuple[int, int], rng: Generator) -> NDArray[np.float32]:
 
 
 def _noise(size: tuple[int, int], rng: Generator) -> NDArray[np.float64]:
-    return ndimage.gaussian_filter(rng.random(size), rng.uniform(0, 1.5)) * rng.uniform(0.3, 1.2)
+    blurred: NDArray[np.float64] = ndimage.gaussian_filter(rng.random(size), rng.uniform(0, 1.5))
+    return blurred * rng.uniform(0.3, 1.2)
 
 
 def _clouds(size: tuple[int, int], rng: Generator) -> NDArray[np.float64]:
@@ -48,7 +49,9 @@ def _sector(size: tuple[int, int], rng: Generator) -> NDArray[np.float64]:
     apex = (-rng.uniform(0, 0.4) * size[0], size[1] * rng.uniform(0.4, 0.6))
     depth, angle = np.hypot(y - apex[0], x - apex[1]), np.arctan2(x - apex[1], y - apex[0])
     speckle = ndimage.gaussian_filter(rng.rayleigh(0.3, size), (rng.uniform(0.5, 1.5), rng.uniform(0.5, 3)))
-    tissue = speckle * (0.3 + ndimage.gaussian_filter(rng.standard_normal(size), rng.uniform(8, 30)) * rng.uniform(0, 8))
+    tissue = speckle * (
+        0.3 + ndimage.gaussian_filter(rng.standard_normal(size), rng.uniform(8, 30)) * rng.uniform(0, 8)
+    )
     inside = (np.abs(angle) < rng.uniform(0.4, 0.9)) & (depth < size[0] * rng.uniform(0.9, 1.3)) & (depth > -apex[0])
     return np.where(inside, tissue, 0)
 

@@ -60,7 +60,9 @@ def train(
         raise DatasetError(f"{data}: no picture is left to train on; lower kept_out or add pictures.")
     out.mkdir(parents=True, exist_ok=True)
     _write_split(out / "split.csv", items, parts)
-    log(f"{len(trained)} pictures of {len(groups(trained))} exams train, {len(kept)} are kept out, {len(others)} hold no head")
+    log(
+        f"{len(trained)} pictures of {len(groups(trained))} exams train, {len(kept)} are kept out, {len(others)} hold no head"
+    )
 
     torch.manual_seed(settings.seed)
     architecture = architectures.get(settings.arch)
@@ -94,7 +96,8 @@ def train(
 def _grey(path: Path) -> np.ndarray[Any, np.dtype[Any]]:
     from fetalseg.io.registry import read
 
-    return read(path).pixels[0]
+    frame: np.ndarray[Any, np.dtype[Any]] = read(path).pixels[0]
+    return frame
 
 
 def _training(

@@ -1,0 +1,82 @@
+"""What several commands share."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from fetalseg.settings import DEVICES, SegmentSettings
+
+RESEARCH = "Research use only. Not for diagnosis."
+
+
+def add_command(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    name: str,
+    run: Callable[[argparse.Namespace], int],
+    about: str,
+    examples: str,
+) -> argparse.ArgumentParser:
+    """Add a command whose help teaches by examples."""
+    made = commands.add_parser(
+        name,
+        help=about.split("\n", 1)[0],
+        description=about,
+        epilog=examples,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    made.set_defaults(run=run)
+    return made
+
+
+def add_model_options(made: argparse.ArgumentParser) -> None:
+    """Add the options that choose a model and how it runs."""
+    defaults = SegmentSettings()
+    made.add_argument("--task", default=defaults.task, choices=["head"], help="what to find (default: %(default)s)")
+    made.add_argument(
+        "--model",
+        default=defaults.model,
+        metavar="NAME",
+        help="a name that 'fetalseg models' lists, or a model's folder",
+    )
+    made.add_argument(
+        "--device", default=defaults.device, choices=DEVICES, help="where the network runs (default: %(default)s)"
+    )
+    made.add_argument(
+        "--level", type=float, metavar="P", help="probability at which the outline is drawn (default: the model's own)"
+    )
+    made.add_argument("--no-flips", action="store_true", help="do not average mirrored copies: faster, a little worse")
+    made.add_argument("--no-second-look", action="store_true", help="do not look again, magnified, at small heads")
+
+
+def segment_settings(given: argparse.Namespace) -> SegmentSettings:
+    """Return the settings that the options of `add_model_options` say."""
+    return SegmentSettings(
+        task=given.task,
+        model=given.model,
+        device=given.device,
+        level=given.level,
+        flips=not given.no_flips,
+        second_look=not given.no_second_look,
+    )
+
+
+@contextmanager
+def progress_bar(text: str) -> Iterator[Callable[[int, int, str], None]]:
+    """Show progress: a bar with rate and time left on a terminal, nothing elsewhere."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda done, total, name: None
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task(text, total=None)
+
+        def advance(done: int, total: int, name: str) -> None:
+            bar.update(task, completed=done, total=total, description=f"{text} {name}"[:60])
+
+        yield advance

@@ -1,0 +1,111 @@
+"""``fetalseg evaluate``."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from fetalseg.cli._shared import RESEARCH, add_command, add_model_options, progress_bar, segment_settings
+from fetalseg.dataset.items import Item
+from fetalseg.errors import SettingsError
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command."""
+    made = add_command(
+        commands,
+        "evaluate",
+        run,
+        "Measure how good a model is on annotated pictures: DSC, HD, ADF, DF with 95 % intervals, the worst case named.",
+        "examples:\n"
+        "  fetalseg evaluate hc18/ --model my-model/ --part report       the exams kept out of its training\n"
+        "  fetalseg evaluate hc18/ --model my-model/ --calibrate         choose the outline's level, write it to the card\n"
+        "  fetalseg evaluate hc18/ --results results/measurements.csv    score a run of 'fetalseg segment'",
+    )
+    made.add_argument("data", type=Path, help="annotated pictures in HC18's layout")
+    add_model_options(made)
+    made.add_argument(
+        "--results", type=Path, metavar="CSV", help="score this measurements.csv instead of running a model"
+    )
+    made.add_argument(
+        "--part",
+        choices=["all", "train", "calibrate", "report"],
+        default="all",
+        help="part of the model's split.csv (default: %(default)s)",
+    )
+    made.add_argument("--split", type=Path, metavar="CSV", help="a split.csv (default: the one in the model's folder)")
+    made.add_argument("--out", type=Path, metavar="DIR", help="gets figures.json and scores.csv")
+    made.add_argument(
+        "--calibrate", action="store_true", help="set level and intervals of the model's card on the part 'calibrate'"
+    )
+    made.add_argument("--write-card", action="store_true", help="write the figures into the model's card")
+
+
+def run(given: argparse.Namespace) -> int:
+    """Evaluate or calibrate."""
+    from fetalseg.dataset import hc18
+    from fetalseg.evaluation import run as evaluation
+    from fetalseg.evaluation.figures import summarize
+    from fetalseg.models import catalogue, weights
+
+    settings = segment_settings(given)
+    items = hc18.read(given.data)
+    model = catalogue.find(given.task, given.model)
+    split = given.split or model.folder / "split.csv"
+    if given.calibrate:
+        return _calibrate(model, _part(items, "calibrate", split), given)
+    items = _part(items, given.part, split)
+    if given.results:
+        scores = evaluation.score_table(items, given.results)
+    else:
+        with progress_bar("evaluate") as progress:
+            scores = evaluation.score_model(items, settings, progress)
+    summary = summarize(scores)
+    on = f"{given.data.name}, {given.part}: {summary.n} pictures of {len({s.group for s in scores})} exams"
+    print(on)
+    for name, value, unit in (
+        ("DSC", summary.dsc, "%"), ("HD", summary.hd_mm, "mm"), ("ADF", summary.adf_mm, "mm"), ("DF", summary.df_mm, "mm"),
+    ):  # fmt: skip
+        low, high = summary.intervals[{"DSC": "dsc"}.get(name, f"{name.lower()}_mm")]
+        print(f"  {name:<4} {value:8.3f} {unit:<3} (95 % {low:.2f} to {high:.2f})")
+    print(f"  off by more than 10 mm: {summary.over_10mm}, of them without a flag: {len(summary.over_10mm_unflagged)}")
+    print(f"  nothing found: {summary.missing}; flagged: {100 * summary.flagged:.1f} %")
+    print(f"  worst: {summary.worst} (DSC {summary.worst_dsc:.2f} %)")
+    print(RESEARCH)
+    if given.out:
+        evaluation.write(given.out, scores, summary, {"on": on, "model": model.card.name, "sha256": model.card.sha256})
+    if given.write_card:
+        figures = {**model.card.figures, given.part: {"on": on, **asdict(summary)}}
+        replace(model.card, figures=figures).write(model.folder / weights.CARD)
+    return 0
+
+
+def _calibrate(model, items: list[Item], given: argparse.Namespace) -> int:  # type: ignore[no-untyped-def]
+    from fetalseg.evaluation import run as evaluation
+    from fetalseg.models import catalogue, weights
+
+    settings = segment_settings(given)
+    with progress_bar("calibrate") as progress:
+        level, tried = evaluation.calibrate(items, settings, progress)
+        scores = evaluation.score_model(items, replace(settings, level=level), progress)
+    for tested, s in tried.items():
+        print(f"  level {tested:.2f}: DSC {s.dsc:.2f} %  HD {s.hd_mm:.3f}  ADF {s.adf_mm:.2f}  DF {s.df_mm:+.2f} mm")
+    card = replace(model.card, level=level, intervals=evaluation.intervals(scores))
+    card.write(model.folder / weights.CARD)
+    print(f"level {level} and the intervals {card.intervals} are in the card")
+    return 0
+
+
+def _part(items: list[Item], part: str, split: Path) -> list[Item]:
+    if part == "all":
+        return items
+    if not split.exists():
+        raise SettingsError(f"--part {part} needs the split.csv of the model's training; {split} is not there.")
+    with split.open(newline="", encoding="utf-8") as handle:
+        parts = {row["filename"].rsplit("/", 1)[-1]: row["part"] for row in csv.DictReader(handle)}
+    chosen = [item for item in items if parts.get(item.path.name) == part]
+    if not chosen:
+        raise SettingsError(f"No picture of this folder is in the part '{part}' of {split.name}.")
+    return chosen

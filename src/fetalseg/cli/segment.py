@@ -1,0 +1,86 @@
+"""``fetalseg segment``."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+from pathlib import Path
+
+from fetalseg.cli._shared import RESEARCH, add_command, add_model_options, progress_bar, segment_settings
+from fetalseg.errors import SettingsError
+from fetalseg.settings import BatchSettings
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command."""
+    made = add_command(
+        commands,
+        "segment",
+        run,
+        "Segment scans and measure them: PNG, JPEG and TIFF files, stacks, and folders of them.\n"
+        "Writes measurements.csv (a row a frame), masks/, overlays/ and run.json.\n\n"
+        "Millimetres need a scale: typed in (--spacing), from a csv (--spacing-csv), from the file itself, or from a csv\n"
+        "of pixel sizes beside the picture. Without one the rows hold pixels only.",
+        "examples:\n"
+        "  fetalseg segment scan.png --spacing 0.154 --out results/\n"
+        "  fetalseg segment exams/ --pattern '*_HC.png' --spacing-csv pixel_size.csv --out results/\n\n"
+        "exit code: 0 all were read, 1 some inputs failed (see their rows), 2 wrong usage",
+    )
+    made.add_argument("inputs", nargs="+", type=Path, metavar="INPUT", help="files and folders")
+    made.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the results")
+    add_model_options(made)
+    made.add_argument("--pattern", metavar="GLOB", help="in folders, only files whose name fits")
+    scale = made.add_mutually_exclusive_group()
+    scale.add_argument(
+        "--spacing", metavar="MM", help="mm per pixel; 'X,Y' where pixels are oblong, e.g. 0.15 or 0.15,0.2"
+    )
+    scale.add_argument(
+        "--spacing-csv", type=Path, metavar="FILE", help="csv of file name and pixel size in mm (HC18's layout)"
+    )
+    made.add_argument("--no-overlays", action="store_true", help="write no side-by-side pictures")
+
+
+def run(given: argparse.Namespace) -> int:
+    """Segment."""
+    from fetalseg.batch.run import run as run_batch
+
+    batch = BatchSettings(
+        pattern=given.pattern,
+        spacing_mm=parse_spacing(given.spacing) if given.spacing else None,
+        spacing_csv=str(given.spacing_csv) if given.spacing_csv else None,
+        overlays=not given.no_overlays,
+    )
+    settings = segment_settings(given)
+    with progress_bar("segment") as progress:
+        outcome = run_batch(
+            given.inputs, given.out, settings, batch, command=shlex.join(["fetalseg", *sys.argv[1:]]), progress=progress
+        )
+    for _, sentence in outcome.errors:
+        print(f"failed: {sentence}", file=sys.stderr)
+    skipped = f", {outcome.skipped} files of other kinds skipped" if outcome.skipped else ""
+    empty = f", {outcome.empty} without a head" if outcome.empty else ""
+    print(
+        f"{outcome.files - outcome.failed} of {outcome.files} files, {outcome.frames} frames measured{empty}{skipped}. "
+        f"Results in {given.out}. {RESEARCH}"
+    )
+    return 1 if outcome.failed else 0
+
+
+def parse_spacing(text: str) -> tuple[float, float]:
+    """Return x and y spacing of ``"0.15"`` or ``"0.15,0.2"``.
+
+    Raises
+    ------
+    SettingsError
+        If it is not one or two positive numbers.
+    """
+    try:
+        numbers = [float(part) for part in text.split(",")]
+    except ValueError:
+        numbers = []
+    if len(numbers) not in (1, 2) or not all(0 < n < 100 for n in numbers):
+        raise SettingsError(
+            f"--spacing takes mm per pixel as one number or as X,Y, such as 0.15 or 0.15,0.2; not '{text}'."
+        )
+    return numbers[0], numbers[-1]

@@ -1,0 +1,70 @@
+"""``fetalseg train``."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from fetalseg.cli._shared import add_command
+from fetalseg.settings import TrainSettings
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command."""
+    made = add_command(
+        commands,
+        "train",
+        run,
+        "Train a model on annotated pictures (HC18's layout: NNN_HC.png, NNN_HC_Annotation.png, a csv of pixel sizes).\n"
+        "Stopped at any moment and started again with the same command, it goes on after the last whole epoch.",
+        "examples:\n"
+        "  fetalseg train --data hc18/ --config configs/head_unet.toml --out my-model/\n"
+        "  fetalseg segment scan.png --model my-model/      use it",
+    )
+    made.add_argument("--data", type=Path, required=True, metavar="DIR", help="annotated pictures")
+    made.add_argument(
+        "--out", type=Path, required=True, metavar="DIR", help="gets weights, card, curves, split, checkpoint"
+    )
+    made.add_argument(
+        "--config", type=Path, metavar="FILE", help="a TOML file with settings; the options below win over it"
+    )
+    made.add_argument(
+        "--negatives", type=Path, action="append", default=[], metavar="DIR", help="pictures without a head; repeatable"
+    )
+    made.add_argument("--name", default="", help="the model's name (default: the architecture's)")
+    made.add_argument("--task", choices=["head"], help="what to learn")
+    made.add_argument("--arch", help="architecture: unet")
+    made.add_argument("--epochs", type=int, help="how often each picture is shown")
+    made.add_argument("--seed", type=int, help="of split, start and augmentation")
+    made.add_argument("--kept-out", type=float, metavar="SHARE", help="share of the exams kept out of training")
+    made.add_argument("--no-imagenet", action="store_true", help="start from random weights")
+    made.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda", "mps"], help="default: %(default)s")
+
+
+def run(given: argparse.Namespace) -> int:
+    """Train."""
+    settings = TrainSettings.from_toml(given.config) if given.config else TrainSettings()
+    chosen: dict[str, Any] = {
+        name: getattr(given, name)
+        for name in ("task", "arch", "epochs", "seed", "kept_out")
+        if getattr(given, name) is not None
+    }
+    if given.no_imagenet:
+        chosen["imagenet"] = False
+    settings = replace(settings, **chosen)
+    from fetalseg.models.predictor import choose_device
+    from fetalseg.training.run import train
+
+    card = train(
+        given.data,
+        given.out,
+        settings,
+        name=given.name,
+        negatives=given.negatives,
+        device=choose_device(given.device),
+        log=lambda text: print(text, flush=True),
+    )
+    print(f"{card.title} is in {given.out}. Next: fetalseg evaluate {given.data} --model {given.out} --part report")
+    return 0
