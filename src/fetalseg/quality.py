@@ -10,10 +10,10 @@ from fetalseg.result import Flag, State
 
 _TEXTS: dict[str, tuple[State, str]] = {
     "no_head": (State.REFUSE, "No head was found."),
-    "not_a_head": (State.REFUSE, "This does not look like a fetal head plane: the network's answer is not one sharp, closed outline."),
+    "not_a_head": (State.REFUSE, "This does not look like a fetal head plane: no sharp, closed outline."),
     "several_regions": (State.CHECK, "More than one region was found; the largest was measured."),
-    "cut_by_picture": (State.CHECK, "Part of the head lies outside the picture; the ellipse is completed from the rest."),
-    "cut_by_sector": (State.CHECK, "Part of the head lies outside the ultrasound sector; the ellipse is completed from the rest."),
+    "cut_by_picture": (State.CHECK, "Part of the head lies outside the picture; the ellipse completes it."),
+    "cut_by_sector": (State.CHECK, "Part of the head lies outside the sector; the ellipse completes it."),
     "short_arc": (State.CHECK, "The outline covers too little of the ellipse to be sure of its size."),
     "mask_ellipse_disagree": (State.CHECK, "Mask and ellipse disagree: the outline is no ellipse."),
     "flips_disagree": (State.CHECK, "Mirrored copies of the picture gave different outlines."),

@@ -39,7 +39,7 @@ class Spacing:
         for value in (self.row_mm, self.column_mm, self.slice_mm):
             if value is not None and not (np.isfinite(value) and value > 0):
                 raise SpacingError(
-                    f"A pixel spacing of {value} mm ({self.source}) can't be right; give a positive number of mm per pixel."
+                    f"A pixel spacing of {value} mm ({self.source}) can't be right; give a positive number."
                 )
 
     @property

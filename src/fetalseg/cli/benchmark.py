@@ -57,9 +57,7 @@ def run(given: argparse.Namespace) -> int:
     print(f"  load the model once     {1e3 * loading:8.0f} ms")
     print(f"  decode the file         {1e3 * decode:8.1f} ms")
     print(f"  network, bare           {1e3 * network:8.1f} ms  ({passes} pictures: mirrored copies, looks)")
-    print(
-        f"  all else                {1e3 * (whole - decode - network):8.1f} ms  (prepare, outline, ellipse, mask, flags)"
-    )
+    print(f"  all else                {1e3 * (whole - decode - network):8.1f} ms  (prepare, outline, ellipse, mask)")
     print(f"  picture to measurements {1e3 * whole:8.1f} ms = {whole / (decode + network):.2f} x (network + decoding)")
     return 0
 

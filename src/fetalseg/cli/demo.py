@@ -37,7 +37,7 @@ def run(given: argparse.Namespace) -> int:
     truth = {(row.filename, row.frame): row.hc_mm for row in samples.truth()}
     collected: list[Result] = []
 
-    def hear(name: str, results: Sequence[Result], error: str) -> None:
+    def hear(_name: str, results: Sequence[Result], _error: str) -> None:
         collected.extend(results)
 
     print("Segmenting the sample scans with the bundled U-Net (the first picture waits for the network to load) ...")

@@ -18,10 +18,10 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         commands,
         "evaluate",
         run,
-        "Measure how good a model is on annotated pictures: DSC, HD, ADF, DF with 95 % intervals, the worst case named.",
+        "Measure how good a model is on annotated pictures: DSC, HD, ADF and DF with 95 % intervals.",
         "examples:\n"
         "  fetalseg evaluate hc18/ --model my-model/ --part report       the exams kept out of its training\n"
-        "  fetalseg evaluate hc18/ --model my-model/ --calibrate         choose the outline's level, write it to the card\n"
+        "  fetalseg evaluate hc18/ --model my-model/ --calibrate         set the outline's level in the card\n"
         "  fetalseg evaluate hc18/ --results results/measurements.csv    score a run of 'fetalseg segment'",
     )
     made.add_argument("data", type=Path, help="annotated pictures in HC18's layout")
@@ -66,10 +66,13 @@ def run(given: argparse.Namespace) -> int:
     on = f"{given.data.name}, {given.part}: {summary.n} pictures of {len({s.group for s in scores})} exams"
     print(on)
     for name, value, unit in (
-        ("DSC", summary.dsc, "%"), ("HD", summary.hd_mm, "mm"), ("ADF", summary.adf_mm, "mm"), ("DF", summary.df_mm, "mm"),
-    ):  # fmt: skip
-        low, high = summary.intervals[{"DSC": "dsc"}.get(name, f"{name.lower()}_mm")]
-        print(f"  {name:<4} {value:8.3f} {unit:<3} (95 % {low:.2f} to {high:.2f})")
+        ("DSC", "dsc", "%"),
+        ("HD", "hd_mm", "mm"),
+        ("ADF", "adf_mm", "mm"),
+        ("DF", "df_mm", "mm"),
+    ):
+        low, high = summary.intervals[value]
+        print(f"  {name:<4} {getattr(summary, value):8.3f} {unit:<3} (95 % {low:.2f} to {high:.2f})")
     print(f"  off by more than 10 mm: {summary.over_10mm}, of them without a flag: {len(summary.over_10mm_unflagged)}")
     print(f"  nothing found: {summary.missing}; flagged: {100 * summary.flagged:.1f} %")
     print(f"  worst: {summary.worst} (DSC {summary.worst_dsc:.2f} %)")
@@ -84,7 +87,7 @@ def run(given: argparse.Namespace) -> int:
 
 def _calibrate(model, items: list[Item], given: argparse.Namespace) -> int:  # type: ignore[no-untyped-def]
     from fetalseg.evaluation import run as evaluation
-    from fetalseg.models import catalogue, weights
+    from fetalseg.models import weights
 
     settings = segment_settings(given)
     with progress_bar("calibrate") as progress:

@@ -20,8 +20,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         run,
         "Segment scans and measure them: PNG, JPEG and TIFF files, stacks, and folders of them.\n"
         "Writes measurements.csv (a row a frame), masks/, overlays/ and run.json.\n\n"
-        "Millimetres need a scale: typed in (--spacing), from a csv (--spacing-csv), from the file itself, or from a csv\n"
-        "of pixel sizes beside the picture. Without one the rows hold pixels only.",
+        "Millimetres need a scale: typed in (--spacing), from a csv (--spacing-csv), from the file itself, or from a\n"
+        "csv of pixel sizes beside the picture. Without one the rows hold pixels only.",
         "examples:\n"
         "  fetalseg segment scan.png --spacing 0.154 --out results/\n"
         "  fetalseg segment exams/ --pattern '*_HC.png' --spacing-csv pixel_size.csv --out results/\n\n"

@@ -17,7 +17,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         commands,
         "train",
         run,
-        "Train a model on annotated pictures (HC18's layout: NNN_HC.png, NNN_HC_Annotation.png, a csv of pixel sizes).\n"
+        "Train a model on annotated pictures in HC18's layout (NNN_HC.png, NNN_HC_Annotation.png, a csv of sizes).\n"
         "Stopped at any moment and started again with the same command, it goes on after the last whole epoch.",
         "examples:\n"
         "  fetalseg train --data hc18/ --config configs/head_unet.toml --out my-model/\n"

@@ -85,7 +85,7 @@ def segment(
     around = View.around(first.ellipse, card.size, pixel)
     if settings.second_look and around.step_x < _SECOND_LOOK_BELOW * whole.step_x:
         look = _look(around, around.look(frame), low, high, network, level, settings, shape, pixel) or first
-    mask = _mask(look, level, shape, settings.keep_largest)
+    mask = _mask(look, first, level, shape, settings.keep_largest)
     evidence = _evidence(look, first, mask, raw, shape, level)
     measurement = _measure(look.ellipse, spacing, card)
     evidence = replace(evidence, hc_mm=measurement.values["hc_mm"])
@@ -191,13 +191,17 @@ def _well_inside(points: NDArray[np.float64], view: View, shape: tuple[int, int]
     )
 
 
-def _mask(look: _Look, level: float, shape: tuple[int, int], keep_largest: bool) -> NDArray[np.uint8]:
+def _mask(look: _Look, first: _Look, level: float, shape: tuple[int, int], keep_largest: bool) -> NDArray[np.uint8]:
     """The mask at the picture's own resolution."""
     field = look.probability
     if keep_largest:
         labels, sizes = outlines.regions(field, level)
         field = outlines.keep_region(field, level, labels, int(sizes.argmax()) + 1)
-    return (look.view.spread(field, shape) > level).astype(np.uint8)
+    spread = look.view.spread(field, shape)
+    if not keep_largest and look is not first:  # other regions may lie outside the magnified window
+        seen = look.view.spread(np.ones_like(field), shape) > 0
+        spread = np.where(seen, spread, first.view.spread(first.probability, shape))
+    return (spread > level).astype(np.uint8)
 
 
 def _measure(ellipse: Ellipse, spacing: Spacing | None, card: Card | None) -> Measurement:

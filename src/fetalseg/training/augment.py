@@ -39,6 +39,7 @@ class Picture:
 
     @property
     def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
         return int(self.full.shape[1]), int(self.full.shape[2])
 
 

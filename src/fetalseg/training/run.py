@@ -60,9 +60,8 @@ def train(
         raise DatasetError(f"{data}: no picture is left to train on; lower kept_out or add pictures.")
     out.mkdir(parents=True, exist_ok=True)
     _write_split(out / "split.csv", items, parts)
-    log(
-        f"{len(trained)} pictures of {len(groups(trained))} exams train, {len(kept)} are kept out, {len(others)} hold no head"
-    )
+    log(f"{len(trained)} pictures of {len(groups(trained))} exams train, {len(kept)} are kept out")
+    log(f"{len(others)} more pictures hold no head")
 
     torch.manual_seed(settings.seed)
     architecture = architectures.get(settings.arch)

@@ -1,0 +1,40 @@
+# Two commands do everything on a fresh machine: `make demo` and `make test`.
+PYTHON ?= python3
+VENV := .venv
+ifeq ($(OS),Windows_NT)
+BIN := $(VENV)/Scripts
+else
+BIN := $(VENV)/bin
+endif
+READY := $(VENV)/.ready
+
+.PHONY: setup demo test lint samples clean
+
+# Installs into .venv, with the versions that constraints.txt pins; anew when either file changes.
+setup: $(READY)
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev]"
+	@touch $(READY)
+
+# Segments the scans of sample_data/, prints the table, writes demo-results/, opens napari where there is a display.
+demo: setup
+	$(BIN)/fetalseg demo --out demo-results
+
+# Every test, in a virtual window where there is no display.
+test: setup
+	PYTHON=$(BIN)/python sh scripts/test.sh $(ARGS)
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+# Makes the phantoms of sample_data/ anew.
+samples: setup
+	$(BIN)/python -m fetalseg.phantoms sample_data
+
+clean:
+	rm -rf $(VENV) demo-results build dist
