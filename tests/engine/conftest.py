@@ -1,25 +1,10 @@
-"""A stand-in network that knows bright from dark, and pictures it can find heads in."""
+"""Fixtures of the engine's tests."""
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
-from fetalseg.geometry import ellipse as ellipses
+
 from fetalseg.models.card import Card
-from fetalseg.result import Ellipse
-from fetalseg.tasks.head_input import MEAN, SD
-
-
-def bright(batch: np.ndarray) -> np.ndarray:
-    """Probability that a pixel is bright: linear around the middle, so edges stay sub-pixel."""
-    unit = batch[:, 0] * SD + MEAN
-    return np.clip((unit - 0.5) * 1.0 + 0.5, 0, 1).astype(np.float32)
-
-
-def disc(truth: Ellipse, shape: tuple[int, int], high: float = 200.0) -> np.ndarray:
-    """A bright filled ellipse with soft edges on black, as uint8."""
-    grid = np.stack(np.meshgrid(np.arange(shape[1]), np.arange(shape[0])), axis=-1).astype(float)
-    return (high * np.clip(0.5 - (ellipses.radius(truth, grid) - 1) * truth.semi_minor, 0, 1)).round().astype(np.uint8)
 
 
 @pytest.fixture

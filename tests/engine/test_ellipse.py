@@ -4,10 +4,11 @@ import math
 
 import numpy as np
 import pytest
-from fetalseg.geometry import ellipse as ellipses
-from fetalseg.result import Ellipse
 from hypothesis import given
 from hypothesis import strategies as st
+
+from fetalseg.geometry import ellipse as ellipses
+from fetalseg.result import Ellipse
 
 axes = st.floats(5, 500)
 ratios = st.floats(0.5, 0.999)

@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
-from conftest import bright, disc
+
 from fetalseg.geometry import ellipse as ellipses
 from fetalseg.result import Ellipse, State
 from fetalseg.scan import Spacing
 from fetalseg.settings import SegmentSettings
 from fetalseg.tasks import head
+from standins import bright, disc
 
 SETTINGS = SegmentSettings()
 MM = Spacing(0.2, 0.2, source="test")

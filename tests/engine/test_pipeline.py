@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from conftest import bright, disc
+
 from fetalseg import pipeline as pipelines
 from fetalseg.errors import Cancelled, SettingsError, SpacingError, UnreadableError
 from fetalseg.geometry import ellipse as ellipses
@@ -13,6 +13,7 @@ from fetalseg.pipeline import Pipeline
 from fetalseg.result import Ellipse
 from fetalseg.scan import Scan, Spacing
 from fetalseg.settings import SegmentSettings, TrainSettings
+from standins import bright, disc
 
 MM = Spacing(0.2, 0.2, source="test")
 

@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from fetalseg.geometry import ellipse as ellipses
 from fetalseg.geometry import outline as outlines
 from fetalseg.geometry.view import View
 from fetalseg.result import Ellipse
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 SIZE = (192, 288)
 
