@@ -1,0 +1,1 @@
+"""Phantoms: pictures made by calculation, whose true measurements are known."""
