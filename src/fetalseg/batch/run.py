@@ -94,7 +94,12 @@ def run(
     stems = folders.stems([item.name for item in found.items])
     outcome = Outcome(files=len(found.items), skipped=found.skipped)
     record = manifest.Manifest(out, command, pipeline, batch)
-    with table.MeasurementsWriter(out / "measurements.csv") as rows, ThreadPoolExecutor(1) as writing:
+    with (
+        table.MeasurementsWriter(
+            out / "measurements.csv", task=settings.task, model=pipeline.predictor.card.name
+        ) as rows,
+        ThreadPoolExecutor(1) as writing,
+    ):
         written: Future[None] | None = None
         try:
             for number, (name, scan) in enumerate(_read_ahead(found.items, batch)):
@@ -105,7 +110,8 @@ def run(
                 # Written behind the network's back: the row goes with the files.
                 written = writing.submit(_write, out, stems[name], name, scan, results, error, batch, rows)
                 _count(outcome, results, name, error)
-                record.add(scan if isinstance(scan, Scan) else None, name, error)
+                empty = sum(not r.measurement.found for r in results)
+                record.add(scan if isinstance(scan, Scan) else None, name, error, empty=empty)
                 heard(name, results, error)
         finally:
             if written is not None:
@@ -197,7 +203,7 @@ def _write(
     if batch.overlays:
         # Of a stack, the frame that can be trusted most stands for all.
         shown = max(results, key=lambda r: r.measurement.confidence or 0)
-        overlay.write_overlay(out / "overlays" / f"{stem}.png", scan.pixels[shown.frame], shown)
+        overlay.write_overlay(out / "overlays" / f"{stem}.png", scan.pixels[shown.frame], shown, frames=scan.frames)
     rows.add(results)
 
 
