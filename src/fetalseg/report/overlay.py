@@ -1,0 +1,378 @@
+"""The side-by-side picture: the original left, what was found in it right, the numbers in a strip below."""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+from dataclasses import dataclass, fields
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFilter, ImageFont
+
+from fetalseg.geometry import ellipse as ellipses
+from fetalseg.io.atomic import write_png
+from fetalseg.result import Caliper, Ellipse, Result, State
+
+CYAN, YELLOW, WHITE = (0, 229, 255), (255, 221, 0), (255, 255, 255)
+STATE_COLOURS = {State.ACCEPT: (0x00, 0x9E, 0x73), State.CHECK: (0xE6, 0x9F, 0x00), State.REFUSE: (0xD5, 0x5E, 0x00)}
+_INK, _FAINT, _PAPER, _STAGE = (24, 26, 30), (96, 100, 108), (255, 255, 255), (0, 0, 0)
+_NOTE = "Research use only. Not for diagnosis."
+_LEGEND = "cyan: edge of the mask · yellow: fitted ellipse · dashed: BPD, OFD"
+
+_MAX_HALF, _MIN_HALF = 1200, 400  # pixels of one half's longer side, and of its width
+_FINE = 3  # lines are drawn this many times larger and shrunk: smooth edges
+_BARS_MM = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """Where things lie: `scale_x`, `scale_y` display pixels per picture pixel, in a half of `half` columns.
+
+    `unit` is a pixel of the whole at 800 columns: sizes of letters and lines are told in it, so they can be
+    read when the picture is shown at that width.
+    """
+
+    width: int
+    height: int
+    scale_x: float
+    scale_y: float
+    half: int
+    gap: int
+    unit: float
+
+    @classmethod
+    def of(cls, shape: tuple[int, int], pixel: tuple[float, float]) -> _Plan:
+        rows, columns = shape
+        smaller = min(pixel)
+        tall, wide = rows * pixel[0] / smaller, columns * pixel[1] / smaller  # oblong pixels are shown as they are
+        scale = min(_MAX_HALF / wide, _MAX_HALF / tall, 1.0)
+        scale = max(scale, min(_MIN_HALF / wide, _MIN_HALF / tall))
+        width, height = max(1, round(wide * scale)), max(1, round(tall * scale))
+        half = max(_MIN_HALF, width)
+        gap = max(4, round(half * 0.01))
+        return cls(width, height, width / columns, height / rows, half, gap, (2 * half + gap) / 800)
+
+    def doubled(self) -> _Plan:
+        """Return the same plan at twice the size."""
+        return _Plan(*(2 * getattr(self, field.name) for field in fields(self)))
+
+    @property
+    def left(self) -> int:
+        """Column of the picture inside its half."""
+        return (self.half - self.width) // 2
+
+    def place(self, points_xy: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Turn picture coordinates (0 is the first pixel's centre) into those of the drawn picture's edge."""
+        return np.asarray((points_xy + 0.5) * (self.scale_x, self.scale_y))
+
+
+def side_by_side(frame: NDArray[np.generic], result: Result, *, frames: int = 1) -> NDArray[np.uint8]:
+    """Draw the original and the segmented picture next to each other.
+
+    Parameters
+    ----------
+    frame : ndarray, shape (rows, columns)
+        The frame's grey values. Other kinds than uint8 are stretched between their 0.5 and 99.5 percentiles.
+    result : Result
+        Its mask has the frame's shape.
+    frames : int
+        Number of frames of the scan: of a stack, the picture names its frame (counted from 1).
+
+    Returns
+    -------
+    ndarray of uint8, shape (rows, columns, 3)
+    """
+    shape = (int(frame.shape[0]), int(frame.shape[1]))
+    plan = _Plan.of(shape, result.spacing.row_column if result.spacing else (1.0, 1.0))
+    original = _shown(frame, plan)
+    marked = original.convert("RGB")
+    _draw_mask(marked, result.segmentation.mask, plan)
+    if result.measurement.ellipse is not None:
+        _draw_lines(marked, result.measurement.ellipse, result.measurement.calipers, plan)
+    # Small letters are drawn twice as large and shrunk: at their own size their distances would be rounded.
+    strip = _strip(result, plan, frames) if plan.unit > 1.5 else _strip(result, plan.doubled(), frames).reduce(2)
+    whole = Image.new("RGB", (2 * plan.half + plan.gap, plan.height + strip.height), _PAPER)
+    for left, picture in ((0, original), (plan.half + plan.gap, marked)):
+        whole.paste(_STAGE, (left, 0, left + plan.half, plan.height))
+        whole.paste(picture, (left + plan.left, 0))
+    whole.paste(strip, (0, plan.height))
+    return np.asarray(whole)
+
+
+def write_overlay(path: str | Path, frame: NDArray[np.generic], result: Result, *, frames: int = 1) -> Path:
+    """Write the side-by-side picture as PNG. See `side_by_side`; raises `OutputError`."""
+    return write_png(path, side_by_side(frame, result, frames=frames))
+
+
+def _shown(frame: NDArray[np.generic], plan: _Plan) -> Image.Image:
+    """The frame as it is shown: 8 bit, at its size in the picture."""
+    if frame.dtype != np.uint8:
+        # Shrunk by leaving out first: a hundred million floats are not worth averaging for a preview.
+        step = max(1, int(min(frame.shape[0] / plan.height, frame.shape[1] / plan.width) / 2))
+        part = np.asarray(frame[::step, ::step], np.float32)
+        low, high = np.percentile(part[:: max(1, part.shape[0] // 500), :: max(1, part.shape[1] // 500)], (0.5, 99.5))
+        stretch = 255 / (high - low) if high > low else 0.0
+        frame = np.clip((part - low) * stretch, 0, 255).astype(np.uint8)
+    picture = Image.fromarray(np.ascontiguousarray(frame, np.uint8))
+    if picture.size == (plan.width, plan.height):
+        return picture
+    grows = plan.scale_x > 1 or plan.scale_y > 1
+    how = Image.Resampling.BICUBIC if grows else Image.Resampling.BOX
+    return picture.resize((plan.width, plan.height), how)
+
+
+def _draw_mask(picture: Image.Image, mask: NDArray[np.uint8], plan: _Plan) -> None:
+    """Draw the mask's edge in cyan over a dark rim.
+
+    The line lies inside the edge, and so beside the ellipse where the two agree. A blurred mask rises evenly
+    across the edge, so a band of its values is a line of even width.
+    """
+    if not mask.any():
+        return
+    line, rim = 2.8 * plan.unit, 0.7 * plan.unit
+    blur = max(1, math.ceil(line))
+    image = Image.fromarray((np.asarray(mask) != 0).astype(np.uint8) * np.uint8(255))
+    if image.size != picture.size:
+        image = image.resize(picture.size, Image.Resampling.BILINEAR)
+    image = image.filter(ImageFilter.BoxBlur(blur))
+    inside = (np.arange(256) / 255 - 0.5) * (2 * blur + 1)  # of a value, in pixels inwards of the edge
+    for colour, grow, strength in (((0, 0, 0), rim, 0.55), (CYAN, 0.0, 1.0)):
+        band = np.clip(np.minimum(inside + grow, line + grow - inside) + 0.5, 0, 1) * 255 * strength
+        band[[0, 255]] = 0
+        picture.paste(colour, (0, 0), image.point([int(value) for value in band]))
+
+
+def _draw_lines(picture: Image.Image, ellipse: Ellipse, calipers: tuple[Caliper, ...], plan: _Plan) -> None:
+    """Draw the ellipse and the dashed callipers, each over a dark rim."""
+    line = 2 * plan.unit
+    points = np.clip(plan.place(ellipses.outline(ellipse, 240)), -1e5, 1e5)
+    dashes = [dash for caliper in calipers for dash in _dashes(caliper, plan)]
+    rim = 0.7 * plan.unit
+    for colour, strength, grow, ring in (
+        ((0, 0, 0), 0.55, rim, False),
+        (WHITE, 1.0, 0.0, False),
+        ((0, 0, 0), 0.55, rim, True),
+        (YELLOW, 1.0, 0.0, True),
+    ):
+        fine = Image.new("L", (picture.width * _FINE, picture.height * _FINE))
+        draw = ImageDraw.Draw(fine)
+        if ring:
+            _ring(draw, points, line / 2 + grow, round(255 * strength))
+        else:
+            for start, end, half in dashes:
+                _bar(draw, start, end, half + grow, grow, round(255 * strength))
+        picture.paste(colour, (0, 0), fine.reduce(_FINE))
+
+
+def _ring(draw: ImageDraw.ImageDraw, points: NDArray[np.float64], half: float, value: int) -> None:
+    """Draw a closed line of width 2 `half` as what lies between its two parallels."""
+    along = np.roll(points, -1, axis=0) - np.roll(points, 1, axis=0)
+    length = np.maximum(np.hypot(along[:, 0], along[:, 1]), 1e-9)
+    outward = np.column_stack([along[:, 1], -along[:, 0]]) / length[:, np.newaxis]
+    for offset, fill in ((half, value), (-half, 0)):
+        draw.polygon([(x, y) for x, y in ((points + offset * outward) * _FINE).tolist()], fill=fill)
+
+
+def _bar(draw: ImageDraw.ImageDraw, start: NDArray[np.float64], end: NDArray[np.float64], *how: float) -> None:
+    half, longer, value = how
+    along = (end - start) / max(float(np.hypot(*(end - start))), 1e-9)
+    across = np.array([along[1], -along[0]]) * half
+    start, end = start - along * longer, end + along * longer
+    corners = np.array([start + across, end + across, end - across, start - across]) * _FINE
+    draw.polygon([(x, y) for x, y in corners.tolist()], fill=int(value))
+
+
+def _dashes(caliper: Caliper, plan: _Plan) -> list[tuple[NDArray[np.float64], NDArray[np.float64], float]]:
+    """The dashes of a calliper and the short bars at its ends: start, end and half the width of each."""
+    start, end = plan.place(np.array([caliper.start_xy, caliper.end_xy], np.float64))
+    length = float(np.hypot(*(end - start)))
+    if not 0 < length < 1e5:
+        return []
+    along = (end - start) / length
+    dash, half = 6 * plan.unit, 0.7 * plan.unit
+    count = max(1, round((length / dash + 1) / 2))  # so that both ends carry a dash
+    step = length / max(1, 2 * count - 1)
+    out = [(start + along * step * 2 * i, start + along * step * (2 * i + 1), half) for i in range(count)]
+    across = np.array([along[1], -along[0]]) * 5 * plan.unit
+    out += [(place - across, place + across, half) for place in (start, end)]
+    return out
+
+
+def _strip(result: Result, plan: _Plan, frames: int) -> Image.Image:
+    """The strip below: state and circumference, the other values, doubts, scale bar, small print."""
+    u, width = plan.unit, 2 * plan.half + plan.gap
+    found = result.measurement
+    edge, big, middle, small = (round(v * u) for v in (10, 22, 15, 11))
+    bar_room = round(width * 0.30)
+    legend, tiny = _plain(_LEGEND), round(9.5 * u)
+    room = width - max(bar_room, round(_font(tiny).getlength(legend))) - 3 * edge
+    # "No head found" stands large already.
+    doubts = _wrap(" ".join(flag.text for flag in found.flags if flag.code != "no_head"), small, room, lines=3)
+    rows = edge + round(1.35 * big) + round(1.45 * middle) + round(1.3 * small) * max(2, len(doubts))
+    strip = Image.new("RGB", (width, rows + round(1.45 * small) + edge), _PAPER)
+    draw = ImageDraw.Draw(strip)
+    y = edge
+    x = edge + _badge(strip, edge, y, round(1.15 * big), found.state) + round(8 * u)
+    draw.text((x, y + round(0.58 * big)), _plain(_title(result)), _INK, _font(big), anchor="lm")
+    y += round(1.35 * big)
+    draw.text((edge, y), _plain(_others(result)), _INK, _font(middle))
+    y += round(1.45 * middle)
+    for text in doubts:
+        draw.text((edge, y), text, _INK, _font(small))
+        y += round(1.3 * small)
+    _scale_bar(draw, result, plan, (width - bar_room - edge, edge), bar_room)
+    if found.found:
+        place = (width - edge, rows - 2 * round(1.3 * small))
+        draw.text(place, legend, _FAINT, _font(tiny), anchor="ra")
+    draw.line([(edge, rows), (width - edge, rows)], (214, 216, 220), max(1, round(0.5 * u)))
+    y = rows + round(0.45 * small)
+    note_width = _font(small).getlength(_NOTE)
+    draw.text((edge, y), _cut(_small_print(result, frames), small, width - note_width - 4 * edge), _FAINT, _font(small))
+    draw.text((width - edge, y), _NOTE, _INK, _font(small), anchor="ra")
+    return strip
+
+
+def _title(result: Result) -> str:
+    if not result.measurement.found:
+        return "No head found" if result.task == "head" else "Nothing found"
+    return f"HC {_value(result, 'hc')}"
+
+
+def _value(result: Result, name: str) -> str:
+    """A length with its interval and unit: in mm where known, else in pixels."""
+    values, intervals = result.measurement.values, result.measurement.intervals
+    for key, unit in ((f"{name}_mm", "mm"), (f"{name}_px", "px")):
+        value = values.get(key)
+        if value is not None and math.isfinite(value):
+            low_high = intervals.get(key)
+            spread = f" ± {(low_high[1] - low_high[0]) / 2:.1f}" if low_high else ""
+            return f"{value:.1f}{spread} {unit}"
+    return "not known"
+
+
+def _others(result: Result) -> str:
+    found = result.measurement
+    parts = []
+    if found.found:
+        parts += [f"BPD {_value(result, 'bpd')}", f"OFD {_value(result, 'ofd')}"]
+        index = found.values.get("cephalic_index")
+        parts += [f"CI {index:.1f}"] if index is not None else []
+    if found.confidence is not None:
+        parts.append(f"confidence {found.confidence:.2f}")
+    return "   ".join(parts)
+
+
+def _small_print(result: Result, frames: int) -> str:
+    parts = [result.scan_name]
+    if frames > 1 or result.frame > 0:
+        parts.append(f"frame {result.frame + 1}" + (f" of {frames}" if frames > 1 else ""))
+    parts.append(result.provenance.model)
+    if result.spacing is not None:
+        row, column = result.spacing.row_column
+        size = f"{column:.3g}" if math.isclose(row, column, rel_tol=1e-6) else f"{column:.3g} x {row:.3g}"
+        parts.append(f"{size} mm/px from {result.spacing.source}")
+    if result.edited:
+        parts.append(f"{result.origin} edited by hand")
+    return " · ".join(parts)
+
+
+def _badge(strip: Image.Image, x: int, y: int, height: int, state: State) -> int:
+    """Draw the state as colour, sign and word; return the width. The font has no such signs: they are drawn."""
+    font = _font(round(height * 0.58))
+    side = height * 4
+    width = round(height * 1.0 + font.getlength(state.value) + height * 0.35)
+    shape = Image.new("L", (width * 4, side))
+    ImageDraw.Draw(shape).rounded_rectangle((0, 0, width * 4 - 1, side - 1), side // 4, fill=255)
+    sign = Image.new("L", (side, side))
+    draw = ImageDraw.Draw(sign)
+    thick = max(4, side // 9)
+    if state is State.ACCEPT:
+        lines = [[(0.28, 0.52), (0.44, 0.68)], [(0.44, 0.68), (0.74, 0.32)]]
+    elif state is State.REFUSE:
+        lines = [[(0.32, 0.32), (0.68, 0.68)], [(0.68, 0.32), (0.32, 0.68)]]
+    else:
+        lines = [[(0.5, 0.24), (0.5, 0.56)], [(0.5, 0.745), (0.5, 0.755)]]
+    for line in lines:
+        ends = [(px * side, py * side) for px, py in line]
+        draw.line(ends, 255, thick)
+        for px, py in ends:
+            draw.ellipse((px - thick / 2, py - thick / 2, px + thick / 2, py + thick / 2), fill=255)
+    strip.paste(STATE_COLOURS[state], (x, y), shape.reduce(4))
+    strip.paste((0, 0, 0), (x, y), sign.reduce(4))
+    ImageDraw.Draw(strip).text((x + height * 0.98, y + height / 2), state.value, (0, 0, 0), font, anchor="lm")
+    return width
+
+
+def _scale_bar(draw: ImageDraw.ImageDraw, result: Result, plan: _Plan, place: tuple[int, int], room: int) -> None:
+    """Draw a bar of a round length, or say that there is none. It holds for the picture as drawn above."""
+    x, y = place
+    u, font = plan.unit, _font(round(12 * plan.unit))
+    if result.spacing is None:
+        draw.text((x + room, y + 3 * u), "no scale: pixels only", STATE_COLOURS[State.REFUSE], font, anchor="ra")
+        return
+    per_mm = plan.scale_x / result.spacing.column_mm
+    fitting = [mm for mm in _BARS_MM if mm * per_mm <= room * 0.85]
+    if not fitting or fitting[-1] * per_mm < 4 * u:
+        return
+    length, right, middle = round(fitting[-1] * per_mm), x + room, y + round(22 * u)
+    thick, tick = max(1, round(1.5 * u)), round(4 * u)
+    draw.rectangle((right - length, middle - thick // 2, right, middle - thick // 2 + thick - 1), _INK)
+    for end in (right - length, right):
+        left = min(end, right - thick)
+        draw.rectangle((left, middle - tick, left + thick, middle + tick), _INK)
+    draw.text((right - length / 2, middle - 4 * u), f"{fitting[-1]:g} mm", _INK, font, anchor="mb")
+
+
+@lru_cache(maxsize=32)
+def _font(size: int) -> ImageFont.FreeTypeFont:
+    font = ImageFont.load_default(max(6, size))
+    assert isinstance(font, ImageFont.FreeTypeFont)
+    return font
+
+
+@lru_cache(maxsize=1024)
+def _drawable(character: str) -> bool:
+    font = _font(24)
+    return character.isspace() or bytes(font.getmask(character)) != bytes(font.getmask("\uffff"))
+
+
+@lru_cache(maxsize=256)
+def _plain(text: str) -> str:
+    """Return the text in letters that the font has: accents are dropped where it lacks them."""
+    out = []
+    for character in text.replace("—", "-").replace("–", "-").replace("×", "x"):
+        if _drawable(character):
+            out.append(character)
+        else:
+            base = unicodedata.normalize("NFKD", character).encode("ascii", "ignore").decode()
+            out.append(base or "?")
+    return "".join(out)
+
+
+def _cut(text: str, size: int, room: float) -> str:
+    """Shorten in the middle, where a path is least telling."""
+    text, font = _plain(text), _font(size)
+    if font.getlength(text) <= room:
+        return text
+    keep = len(text)
+    while keep > 8 and font.getlength(text[: keep // 2] + "…" + text[-(keep // 2) :]) > room:
+        keep -= max(1, keep // 20)
+    return text[: keep // 2] + "…" + text[-(keep // 2) :]
+
+
+def _wrap(text: str, size: int, room: float, lines: int) -> list[str]:
+    """Break into lines at spaces; what does not fit is marked by an ellipsis."""
+    font, out = _font(size), [""]
+    for word in _plain(text).split():
+        longer = f"{out[-1]} {word}".strip()
+        if font.getlength(longer) <= room:
+            out[-1] = longer
+        elif len(out) < lines:
+            out.append(word)
+        else:
+            out[-1] += " …"
+            break
+    return [line for line in out if line]

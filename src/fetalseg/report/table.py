@@ -1,0 +1,195 @@
+"""``measurements.csv``: one row a frame.
+
+Plain UTF-8 without a byte order mark, commas, a line feed after each row, points in decimals. Numbers have
+12 significant digits, what is not known is empty. ``file`` is the exact relative path, also where it starts
+with a sign that a spreadsheet takes for a formula: import such a column as text.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import BinaryIO, Self
+
+from fetalseg.io.atomic import make_folder, output_error
+from fetalseg.io.folders import PARTIAL_TABLE
+from fetalseg.result import Result
+
+COLUMNS = (
+    "file",
+    "frame",
+    "status",
+    "task",
+    "model",
+    "spacing_x_mm",
+    "spacing_y_mm",
+    "spacing_source",
+    "hc_mm",
+    "bpd_mm",
+    "ofd_mm",
+    "cephalic_index",
+    "area_mm2",
+    "ellipse_center_x_px",
+    "ellipse_center_y_px",
+    "ellipse_semi_major_px",
+    "ellipse_semi_minor_px",
+    "ellipse_angle_deg",
+    "confidence",
+    "flags",
+    "error",
+    "state",
+    "hc_low_mm",
+    "hc_high_mm",
+    "hc_px",
+    "bpd_px",
+    "ofd_px",
+    "area_px2",
+    "edited",
+    "model_sha256",
+)
+_VALUES = ("hc_mm", "bpd_mm", "ofd_mm", "cephalic_index", "area_mm2", "hc_px", "bpd_px", "ofd_px", "area_px2")
+
+
+def number(value: float | None) -> str:
+    """Return a number for a file: 12 digits, a point whatever the computer's language; empty if unknown."""
+    return "" if value is None or not math.isfinite(value) else f"{value:.12g}"
+
+
+def row(result: Result) -> dict[str, str]:
+    """Return the row of a result, by `COLUMNS`.
+
+    ``status`` is *ok*, or *empty* where nothing was found. ``edited`` is *no*, or *mask* or *ellipse*: what a
+    person changed.
+    """
+    found, spacing = result.measurement, result.spacing
+    out = dict.fromkeys(COLUMNS, "")
+    out |= {
+        "file": result.scan_name.replace(os.sep, "/"),
+        "frame": str(result.frame),
+        "status": "ok" if found.found else "empty",
+        "task": result.task,
+        "model": result.provenance.model,
+        "model_sha256": result.provenance.model_sha256,
+        "confidence": number(found.confidence),
+        "flags": ";".join(dict.fromkeys(flag.code for flag in found.flags)),
+        "state": found.state.value,
+        "edited": result.origin if result.edited else "no",
+    }
+    out |= {name: number(found.values.get(name)) for name in _VALUES}
+    if spacing is not None:
+        out["spacing_x_mm"], out["spacing_y_mm"] = number(spacing.column_mm), number(spacing.row_mm)
+        out["spacing_source"] = spacing.source
+    if "hc_mm" in found.intervals:
+        out["hc_low_mm"], out["hc_high_mm"] = (number(value) for value in found.intervals["hc_mm"])
+    if found.ellipse is not None:
+        out["ellipse_center_x_px"] = number(found.ellipse.center_x)
+        out["ellipse_center_y_px"] = number(found.ellipse.center_y)
+        out["ellipse_semi_major_px"] = number(found.ellipse.semi_major)
+        out["ellipse_semi_minor_px"] = number(found.ellipse.semi_minor)
+        out["ellipse_angle_deg"] = number(found.ellipse.angle_deg)
+    return out
+
+
+def error_row(name: str, message: str, *, task: str = "", model: str = "") -> dict[str, str]:
+    """Return the row of an input that could not be read.
+
+    ``frame`` is 0, so that the column holds whole numbers only; ``status`` tells that there is none.
+    """
+    out = dict.fromkeys(COLUMNS, "")
+    out |= {"file": name.replace(os.sep, "/"), "frame": "0", "status": "error", "task": task, "model": model}
+    out["error"] = " ".join(message.split())
+    return out
+
+
+def to_csv(rows: Iterable[Mapping[str, str]], *, header: bool = True) -> str:
+    """Return rows as the text of a csv."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    if header:
+        writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+class MeasurementsWriter:
+    """Writes the table row by row beside its place, and renames it into its place at the end.
+
+    What was written stays, whole rows only: after a cancelled run or an error as the finished file, after a
+    crash as ``measurements.csv.part``.
+
+    Parameters
+    ----------
+    path : path
+    task, model : str
+        For the rows of inputs that could not be read.
+
+    Raises
+    ------
+    OutputError
+        From every method, if the table can't be written.
+    """
+
+    def __init__(self, path: str | Path, *, task: str = "", model: str = "") -> None:
+        self.path = Path(path)
+        self._partial = self.path.with_name(f"{self.path.name}.part")
+        self._names = {"task": task, "model": model}
+        self._length = 0
+        make_folder(self.path.parent)
+        try:
+            self._file: BinaryIO | None = self._partial.open("wb", buffering=0)
+        except OSError as error:
+            raise output_error(self.path, error) from error
+        self._append(to_csv([]))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.finish()
+
+    def add(self, results: Iterable[Result]) -> None:
+        """Write the rows of a scan's results, all or none."""
+        self.write(row(result) for result in results)
+
+    def add_error(self, name: str, message: str) -> None:
+        """Write the row of an input that could not be read."""
+        self.write([error_row(name, message, task=self._names["task"], model=self._names["model"])])
+
+    def write(self, rows: Iterable[Mapping[str, str]]) -> None:
+        """Write rows as they are, all or none."""
+        self._append(to_csv(rows, header=False))
+
+    def _append(self, text: str) -> None:
+        if self._file is None:
+            raise ValueError(f"{self.path.name} is finished")
+        data = text.encode("utf-8", "backslashreplace")
+        try:
+            written = 0
+            while written < len(data):  # an unbuffered file may take less than all, as on a full disk
+                written += self._file.write(data[written:])
+        except OSError as error:
+            self._file.truncate(self._length)
+            self._file.seek(self._length)
+            raise output_error(self.path, error) from error
+        self._length += len(data)
+
+    def finish(self) -> None:
+        """Put the table into its place; a second call does nothing."""
+        if self._file is None:
+            return
+        file, self._file = self._file, None
+        try:
+            os.fsync(file.fileno())
+            file.close()
+            os.replace(self._partial, self.path)
+        except OSError as error:
+            raise output_error(self.path, error) from error
+        finally:
+            file.close()
+
+
+assert PARTIAL_TABLE == "measurements.csv.part"  # how a folder of outputs is known while its run goes on
