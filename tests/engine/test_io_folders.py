@@ -61,7 +61,7 @@ def test_our_own_outputs_are_no_scans(tmp_path, marks):
     touch(tmp_path, "a.png", "out/overlays/a.png", "out/masks/sub/a_mask.tif", *(f"out/{mark}" for mark in marks))
     found = expand([tmp_path])
     assert names(found) == ["a.png"]
-    assert found.not_scans == 2
+    assert (found.skipped, found.not_scans) == (0, 2)
     assert names(expand([touch(tmp_path / "other", "overlays/a.png")])) == ["overlays/a.png"]
 
 

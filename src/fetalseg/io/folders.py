@@ -15,6 +15,7 @@ from fetalseg.scan import Scan, Spacing
 PARTIAL_TABLE = "measurements.csv.part"
 """The table of measurements while its run goes on; see `fetalseg.report.table`."""
 _OUTPUT_FOLDERS = ("masks", "overlays")
+_OUTPUT_FILES = ("run.json", "measurements.csv", PARTIAL_TABLE)
 
 
 @dataclass(frozen=True)
@@ -175,7 +176,7 @@ class _Walk:
                 else:
                     yield from self.below(path, name + "/")
             elif not registry.readable(entry.name):
-                self.skipped += 1
+                self.skipped += not (own and entry.name in _OUTPUT_FILES)
             elif is_annotation(entry.name):
                 self.not_scans += 1
             else:
