@@ -21,7 +21,7 @@ def add_command(
     """Add a command whose help teaches by examples."""
     made = commands.add_parser(
         name,
-        help=about.split("\n", 1)[0],
+        help=about.split("\n", 1)[0].replace("%", "%%"),
         description=about,
         epilog=examples,
         formatter_class=argparse.RawDescriptionHelpFormatter,
