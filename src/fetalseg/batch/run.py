@@ -17,7 +17,7 @@ from fetalseg.errors import Cancelled, FetalSegError, SettingsError
 from fetalseg.io import atomic, folders, spacing_csv
 from fetalseg.pipeline import Cancel, Pipeline, Progress
 from fetalseg.report import manifest, overlay, table
-from fetalseg.result import Result
+from fetalseg.result import Result, State
 from fetalseg.scan import Scan, Spacing
 from fetalseg.settings import BatchSettings, SegmentSettings
 
@@ -164,7 +164,7 @@ def choose_spacing(scan: Scan, batch: BatchSettings) -> Spacing | None:
     if scan.spacing is not None or scan.path is None:
         return scan.spacing
     beside = spacing_csv.find_beside(scan.path)
-    return spacing_csv.lookup(beside, scan.name) if beside else None
+    return spacing_csv.lookup(beside, scan.path) if beside else None
 
 
 def _segment(
@@ -202,7 +202,7 @@ def _write(
     atomic.write_mask(out / "masks" / f"{stem}_mask.tif", masks.reshape(scan.shape))
     if batch.overlays:
         # Of a stack, the frame that can be trusted most stands for all.
-        shown = max(results, key=lambda r: r.measurement.confidence or 0)
+        shown = min(results, key=lambda r: (list(State).index(r.measurement.state), -(r.measurement.confidence or 0)))
         overlay.write_overlay(out / "overlays" / f"{stem}.png", scan.pixels[shown.frame], shown, frames=scan.frames)
     rows.add(results)
 
