@@ -1,0 +1,69 @@
+"""The choices that fold away: level, flips, second look, keep largest, device."""
+
+from __future__ import annotations
+
+from qtpy.QtWidgets import QCheckBox, QComboBox, QDoubleSpinBox, QFormLayout, QPushButton, QVBoxLayout, QWidget
+from superqt import QCollapsible
+
+from fetalseg.settings import DEVICES, SegmentSettings
+
+
+class Advanced(QWidget):
+    """Shows `SegmentSettings` and returns them; the defaults are the engine's own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.level = QDoubleSpinBox()
+        self.level.setRange(0.0, 0.95)
+        self.level.setSingleStep(0.05)
+        self.level.setToolTip(
+            "Probability at which the outline is drawn. At its lowest value: the model's own, calibrated one."
+        )
+        self.flips = QCheckBox("Average mirrored copies")
+        self.second_look = QCheckBox("Second look at small heads")
+        self.keep_largest = QCheckBox("Keep the largest region only")
+        self.device = QComboBox()
+        self.device.addItems(DEVICES)
+        self.reset = QPushButton("Reset")
+        self.reset.setToolTip("Bring the defaults back")
+        inside = QWidget()
+        form = QFormLayout(inside)
+        form.setContentsMargins(0, 0, 0, 0)
+        form.addRow("Outline at", self.level)
+        form.addRow(self.flips)
+        form.addRow(self.second_look)
+        form.addRow(self.keep_largest)
+        form.addRow("Device", self.device)
+        form.addRow(self.reset)
+        self.fold = QCollapsible("Advanced")
+        self.fold.setDuration(0)
+        self.fold.setContent(inside)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.fold)
+        self.show_settings(SegmentSettings())
+
+    def show_level(self, level: float) -> None:
+        """Say which level is the model's own."""
+        self.level.setSpecialValueText(f"the model's own ({level:g})")
+
+    def show_settings(self, settings: SegmentSettings) -> None:
+        """Show settings."""
+        self.level.setValue(settings.level or 0.0)
+        self.flips.setChecked(settings.flips)
+        self.second_look.setChecked(settings.second_look)
+        self.keep_largest.setChecked(settings.keep_largest)
+        self.device.setCurrentText(settings.device)
+
+    def settings(self, task: str, model: str) -> SegmentSettings:
+        """Return what is set."""
+        level = self.level.value()
+        return SegmentSettings(
+            task=task,
+            model=model,
+            device=DEVICES[self.device.currentIndex()],
+            level=max(level, 0.05) if level > 0 else None,
+            flips=self.flips.isChecked(),
+            second_look=self.second_look.isChecked(),
+            keep_largest=self.keep_largest.isChecked(),
+        )

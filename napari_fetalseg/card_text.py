@@ -1,0 +1,65 @@
+"""A model card as people read it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from fetalseg.models.card import Card
+
+
+def figures(card: Card) -> list[str]:
+    """Return the few figures that stand beside the model's name: how well it agrees, and where that was measured."""
+    for split, values in card.figures.items():
+        if isinstance(values, Mapping):
+            parts = []
+            dice, adf = _number(values, "dsc"), _number(values, "adf_mm")
+            if dice is not None:
+                parts.append(f"Dice {dice:.1f} %")
+            if adf is not None:
+                parts.append(f"HC ± {adf:.1f} mm")
+            if parts:
+                return [*parts, str(split).replace("_", " ")] if len(card.figures) > 1 else parts
+    return []
+
+
+def text(card: Card) -> str:
+    """Return the whole card."""
+    lines = [f"{card.title} ({card.name} {card.version})", ""]
+    lines += [f"Input: {card.input_columns} x {card.input_rows}; outline at probability {card.level:g}", ""]
+    for title, values in (("Figures", card.figures), ("Training", card.training)):
+        if values:
+            lines += [title, *_lines(values, 1), ""]
+    if card.intervals:
+        lines += ["95 % interval of HC", *(f"  at {size:.0f} mm: ± {half:.1f} mm" for size, half in card.intervals), ""]
+    for title, words in (
+        ("Limits", card.limits),
+        ("Licence of the data", card.data_licence),
+        ("Licence of the weights", card.weights_licence),
+        ("SHA-256 of the weights", card.sha256),
+    ):
+        if words:
+            lines += [title, f"  {words}", ""]
+    return "\n".join(lines).rstrip()
+
+
+def _number(values: Mapping[str, Any], name: str) -> float | None:
+    found = values.get(name)
+    if isinstance(found, Mapping):
+        found = found.get("mean", found.get("value"))
+    if isinstance(found, list | tuple) and found:
+        found = found[0]
+    return float(found) if isinstance(found, int | float) else None
+
+
+def _lines(values: Mapping[str, Any], depth: int) -> list[str]:
+    out: list[str] = []
+    for key, value in values.items():
+        name = "  " * depth + str(key).replace("_", " ")
+        if isinstance(value, Mapping):
+            out += [name, *_lines(value, depth + 1)]
+        elif isinstance(value, list | tuple) and len(value) > 12:
+            out.append(f"{name}: {len(value)} values")
+        else:
+            out.append(f"{name}: {value:.4g}" if isinstance(value, float) else f"{name}: {value}")
+    return out

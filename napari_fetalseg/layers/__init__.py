@@ -1,0 +1,1 @@
+"""How images become scans, and results become layers and back. The only room that knows both."""

@@ -1,0 +1,297 @@
+"""Keeps a viewer's layers and its session in step, both ways."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterable
+from typing import Any
+
+from fetalseg.result import Caliper, Ellipse
+from napari_fetalseg import _compat, wording
+from napari_fetalseg.layers.image import Geometry, current_frame, show_frame, view_problem
+from napari_fetalseg.layers.mask import MaskLayer
+from napari_fetalseg.layers.shapes import CaliperLayer, EllipseLayer
+from napari_fetalseg.session import Series, Session
+
+_sessions: weakref.WeakKeyDictionary[Any, Drawing] = weakref.WeakKeyDictionary()
+
+
+def session_of(viewer: Any) -> Session:
+    """Return the session of a viewer, one for all its docks."""
+    return drawing_of(viewer).session
+
+
+def drawing_of(viewer: Any) -> Drawing:
+    """Return what draws a viewer's session."""
+    viewer = _compat.real_viewer(viewer)
+    if viewer not in _sessions:
+        _sessions[viewer] = Drawing(viewer, Session())
+    return _sessions[viewer]
+
+
+class _Layers:
+    """The three layers of a series."""
+
+    def __init__(self, drawing: Drawing, series: Series, width: float) -> None:
+        self._drawing = weakref.ref(drawing)
+        self.series = series
+        task = series.settings.task
+        end = f" [{series.number}]" if series.number > 1 else ""
+        image = series.image()
+        name = f"{image.name if image is not None else series.title} · {task}"
+        self.mask = MaskLayer(series.geometry, f"{name} mask{end}", self._mask_edited)
+        self.ellipse = EllipseLayer(
+            series.geometry,
+            f"{name} ellipse{end}",
+            width,
+            self._ellipse_edited,
+            self._ellipse_selected,
+            self._ellipse_removed,
+        )
+        self.callipers = CaliperLayer(series.geometry, f"{name} callipers{end}", width / 2)
+
+    @property
+    def all(self) -> tuple[Any, Any, Any]:
+        """The napari layers, from below to above."""
+        return self.mask.layer, self.callipers.layer, self.ellipse.layer
+
+    def _session(self) -> Session | None:
+        drawing = self._drawing()
+        return drawing.session if drawing is not None else None
+
+    def _mask_edited(self, frames: set[int]) -> None:
+        session = self._session()
+        if session is not None:
+            session.edit_mask(self.series, {f: self.mask.frame(f) for f in sorted(frames)})
+
+    def _ellipse_edited(self, frame: int, ellipse: Ellipse) -> None:
+        session = self._session()
+        if session is not None:
+            drawn = self.series.results.get(frame)
+            if (
+                drawn is not None
+                and drawn.measurement.ellipse is not None
+                and _same(drawn.measurement.ellipse, ellipse)
+            ):
+                return  # a click that moved nothing
+            session.edit_ellipse(self.series, frame, ellipse)
+
+    def _ellipse_selected(self, frame: int) -> None:
+        session = self._session()
+        if session is not None:
+            session.select(self.series, frame, "layer")
+
+    def _ellipse_removed(self, _frames: set[int]) -> None:
+        session = self._session()
+        if session is not None:
+            session.told.emit("The ellipse's numbers stay in the table; a click on the row draws it again.")
+
+
+class Drawing:
+    """Draws what the session holds, and tells the session what a person did to the layers."""
+
+    def __init__(self, viewer: Any, session: Session) -> None:
+        # The registry's key is the viewer: a strong reference here would keep it for ever.
+        self._viewer = weakref.ref(viewer)
+        self.session = session
+        self._drawn: list[_Layers] = []
+        session.added.connect(self._on_added)
+        session.changed.connect(self._on_changed)
+        session.removed.connect(self._on_removed)
+        session.selected.connect(self._on_selected)
+        viewer.layers.events.removed.connect(self._on_layer_removed)
+        viewer.layers.events.inserted.connect(self._on_layer_inserted)
+        viewer.dims.events.current_step.connect(self._on_step)
+        for layer in viewer.layers:
+            self._follow(layer)
+
+    def layers_of(self, series: Series) -> _Layers | None:
+        """Return the layers of a series, where they exist."""
+        return next((d for d in self._drawn if d.series is series), None)
+
+    def series_of(self, layer: Any) -> Series | None:
+        """Return the series that a layer shows: one of its own layers, or the newest one of an image."""
+        for drawn in self._drawn:
+            if layer in drawn.all:
+                return drawn.series
+        mine = [s for s in self.session.series if s.image() is layer]
+        return mine[-1] if mine else None
+
+    def frame_of(self, series: Series) -> int | None:
+        """Return the frame of a series that is on the screen; None in views that show no plain frame."""
+        viewer = self._viewer()
+        layer = self._reference(series)
+        if viewer is None or layer is None or view_problem(viewer):
+            return None
+        return current_frame(viewer, layer, series.geometry)
+
+    def ensure(self, series: Series) -> _Layers | None:
+        """Return the layers of a series, drawn again where a person deleted them."""
+        viewer = self._viewer()
+        if viewer is None:
+            return None
+        drawn = self.layers_of(series)
+        if drawn is not None and all(layer in viewer.layers for layer in drawn.all):
+            return drawn
+        if drawn is not None:
+            self._drawn.remove(drawn)
+            for layer in drawn.all:
+                if layer in viewer.layers:
+                    viewer.layers.remove(layer)
+        active = viewer.layers.selection.active
+        drawn = _Layers(self, series, self._line_width(viewer, series.geometry))
+        self._drawn.append(drawn)
+        self._draw(drawn, list(series.results), everything=True)
+        at = self._above(viewer, series)
+        for i, layer in enumerate(drawn.all):
+            viewer.layers.insert(at + i, layer)
+        viewer.layers.selection.active = drawn.mask.layer if active is series.image() else active or drawn.mask.layer
+        return drawn
+
+    @staticmethod
+    def _line_width(viewer: Any, geometry: Geometry) -> float:
+        """About two pixels of the screen at the present zoom, in the shapes' coordinates."""
+        zoom = float(viewer.scene.camera.zoom) * abs(float(geometry.transform["scale"][-1]))
+        size = max(geometry.plane)
+        return min(max(2.0 / max(zoom, 1e-9), size / 600), size / 100)
+
+    def _above(self, viewer: Any, series: Series) -> int:
+        """Where new layers go: above the image and what belongs to it."""
+        image = series.image()
+        if image is None or image not in viewer.layers:
+            return len(viewer.layers)
+        at = viewer.layers.index(image) + 1
+        others = {id(layer) for d in self._drawn if d.series.image() is image for layer in d.all}
+        while at < len(viewer.layers) and id(viewer.layers[at]) in others:
+            at += 1
+        return at
+
+    def _reference(self, series: Series) -> Any | None:
+        """A layer that lies where the series' image lies."""
+        viewer = self._viewer()
+        if viewer is None:
+            return None
+        drawn = self.layers_of(series)
+        candidates = [series.image(), *(drawn.all[:1] if drawn else ())]
+        return next((layer for layer in candidates if layer is not None and layer in viewer.layers), None)
+
+    def _draw(self, drawn: _Layers, frames: Iterable[int], everything: bool = False) -> None:
+        series = drawn.series
+        results = {f: series.results[f] for f in frames if f in series.results}
+        if everything:
+            drawn.mask.write({f: r.segmentation.mask for f, r in results.items()}, None)
+        drawn.ellipse.show({f: r.measurement.ellipse for f, r in results.items()})
+        drawn.callipers.show(_callipers(results))
+
+    def _on_added(self, series: Series, frames: list[int]) -> None:
+        drawn = self.layers_of(series)
+        if drawn is None:
+            self.ensure(series)
+            return
+        masks = {f: series.results[f].segmentation.mask for f in frames}
+        drawn.mask.write(masks, self.frame_of(series))
+        self._draw(drawn, frames)
+
+    def _on_changed(self, series: Series, frames: list[int], change: str) -> None:
+        drawn = self.layers_of(series)
+        if drawn is None:
+            return
+        if change in ("convert", "revert"):
+            for frame in frames:
+                drawn.mask.replace(frame, series.results[frame].segmentation.mask)
+        if change == "scale":
+            drawn.callipers.show(_callipers(series.results))
+        else:
+            self._draw(drawn, frames)
+
+    def _on_removed(self, series: Series, frames: list[int]) -> None:
+        viewer, drawn = self._viewer(), self.layers_of(series)
+        if viewer is None or drawn is None:
+            return
+        if not series.results:
+            self._drawn.remove(drawn)
+            if series in self.session.series:
+                self.session.series.remove(series)
+            for layer in drawn.all:
+                if layer in viewer.layers:
+                    viewer.layers.remove(layer)
+            return
+        empty = series.deleted
+        for frame in frames:
+            drawn.mask.replace(frame, empty[frame].segmentation.mask * 0)
+        drawn.ellipse.show(dict.fromkeys(frames))
+        drawn.callipers.show({f: [] for f in frames})
+
+    def _on_selected(self, series: Series | None, frame: int | None, chooser: str) -> None:
+        viewer = self._viewer()
+        if viewer is None or series is None or frame is None or chooser != "row":
+            return
+        drawn = self.ensure(series)
+        reference = self._reference(series)
+        if drawn is None or reference is None:
+            return
+        if not view_problem(viewer):
+            show_frame(viewer, reference, series.geometry, frame)
+        if frame not in drawn.ellipse.frames():  # deleted by a person
+            self._draw(drawn, [frame])
+        viewer.layers.selection.active = drawn.ellipse.layer
+        drawn.ellipse.select(frame)
+
+    def _on_step(self, _event: Any = None) -> None:
+        """The slider moved: the frame's result is the selected one."""
+        if self.session.selection is None:
+            series = self.session.series[-1] if self.session.series else None
+        else:
+            series = self.session.selection[0]
+        if series is None or not series.geometry.lead_shape:
+            return
+        frame = self.frame_of(series)
+        if frame is None:
+            return
+        drawn = self.layers_of(series)
+        if drawn is not None and drawn.ellipse.layer.selected_data:
+            drawn.ellipse.deselect()
+        if frame in series.results or self.session.selection is not None:
+            self.session.select(series, frame, "frame")
+
+    def _on_layer_inserted(self, event: Any) -> None:
+        self._follow(event.value)
+
+    def _follow(self, layer: Any) -> None:
+        for name in ("scale", "units", "translate", "rotate", "shear", "affine"):
+            getattr(layer.events, name).connect(self._on_moved)
+
+    def _on_moved(self, event: Any) -> None:
+        """An image got another scale or place: its results follow."""
+        layer = event.source
+        mine = [s for s in self.session.series if s.image() is layer]
+        for series in mine:
+            series.geometry = Geometry.of(layer)
+            drawn = self.layers_of(series)
+            if drawn is not None:
+                drawn.mask.place(series.geometry)
+                drawn.ellipse.place(series.geometry, {f: r.measurement.ellipse for f, r in series.results.items()})
+                drawn.callipers.place(series.geometry, _callipers(series.results))
+        if event.type in ("scale", "units") and not any(layer in d.all for d in self._drawn):
+            self.session.refresh_spacing(layer)
+
+    def _on_layer_removed(self, event: Any) -> None:
+        for name in ("scale", "units", "translate", "rotate", "shear", "affine"):
+            getattr(event.value.events, name).disconnect(self._on_moved)
+        self.session.image_removed(event.value)
+
+
+def _callipers(results: dict[int, Any]) -> dict[int, list[tuple[Caliper, str]]]:
+    return {frame: [(c, wording.calliper(r, c.name)) for c in r.measurement.calipers] for frame, r in results.items()}
+
+
+def _same(one: Ellipse, other: Ellipse) -> bool:
+    """Whether two ellipses are the same within the precision that a layer keeps."""
+    turn = abs(one.angle_deg - other.angle_deg) % 180
+    near = max(
+        abs(one.center_x - other.center_x),
+        abs(one.center_y - other.center_y),
+        abs(one.semi_major - other.semi_major),
+        abs(one.semi_minor - other.semi_minor),
+    )
+    return near < 0.01 and (min(turn, 180 - turn) < 0.01 or one.semi_major - one.semi_minor < 0.01)

@@ -1,0 +1,191 @@
+"""An image layer as the engine sees it: frames of grey values, and where they lie in the world."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fetalseg.errors import UnreadableError
+from fetalseg.scan import Scan, Spacing
+
+_HASHED_BYTES = 500_000_000
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """Where a layer lies: what each layer made from it copies, so that they stay on one another.
+
+    Parameters
+    ----------
+    lead_shape : tuple of int
+        Shape of the axes before rows and columns; empty for a still.
+    plane : tuple of int
+        Rows and columns.
+    transform : dict
+        What `napari.layers.Layer` takes: scale, translate, rotate, shear, affine, units, axis_labels.
+    """
+
+    lead_shape: tuple[int, ...]
+    plane: tuple[int, int]
+    transform: dict[str, Any]
+
+    @classmethod
+    def of(cls, layer: Any) -> Geometry:
+        """Return the geometry of an image layer."""
+        shape = array_of(layer).shape
+        shape = tuple(int(n) for n in (shape[:-1] if getattr(layer, "rgb", False) else shape))
+        names = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")
+        return cls(shape[:-2], (shape[-2], shape[-1]), {name: getattr(layer, name) for name in names})
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of a mask of the whole image."""
+        return (*self.lead_shape, *self.plane)
+
+    @property
+    def frames(self) -> int:
+        """Number of frames over all leading axes."""
+        return int(np.prod(self.lead_shape, dtype=int))
+
+    def index(self, frame: int) -> tuple[int, ...]:
+        """Return the index of a frame in the leading axes."""
+        return tuple(int(i) for i in np.unravel_index(frame, self.lead_shape)) if self.lead_shape else ()
+
+    @property
+    def row_stretch(self) -> float:
+        """How much taller than wide a pixel is drawn."""
+        row, column = (abs(float(s)) for s in self.transform["scale"][-2:])
+        return row / column
+
+    @property
+    def square_transform(self) -> dict[str, Any]:
+        """The transform for shapes whose rows are multiplied by `row_stretch`: then a turned ellipse stays one."""
+        scale = np.array(self.transform["scale"], float)
+        scale[-2] = np.copysign(scale[-1], scale[-2])
+        return self.transform | {"scale": scale}
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """What a worker needs of an image layer, without the layer: napari's objects stay in the GUI thread."""
+
+    pixels: Any
+    geometry: Geometry
+    rgb: bool
+    name: str
+    path: Path | None
+
+    @classmethod
+    def of(cls, layer: Any) -> Source:
+        """Return the source of an image layer.
+
+        Raises
+        ------
+        UnreadableError
+            If it can't be a scan.
+        """
+        array = array_of(layer)
+        least = 3 if layer.rgb else 2
+        if array.ndim < least or 0 in array.shape:
+            raise UnreadableError(f"{layer.name}: a scan has rows and columns, not the shape {tuple(array.shape)}.")
+        if np.dtype(array.dtype).kind not in "buif":
+            raise UnreadableError(f"{layer.name} holds {array.dtype} values; a scan has grey values. Convert it first.")
+        path = layer.source.path
+        path = Path(path) if path and Path(path).is_file() else None
+        return cls(array, Geometry.of(layer), bool(layer.rgb), path.name if path else layer.name, path)
+
+    def frame(self, number: int) -> tuple[NDArray[np.generic], tuple[str, ...]]:
+        """Return a frame's grey values, shape (rows, columns), and notes on what had to be changed.
+
+        Only this frame is read, also of lazy arrays.
+        """
+        from fetalseg.io.decoded import grey
+
+        index = self.geometry.index(number)
+        array = np.asarray(self.pixels[index] if index else self.pixels)
+        if array.dtype.kind == "b":
+            array = array.astype(np.uint8)
+        if self.rgb:
+            array = grey(array)
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            return np.where(np.isfinite(array), array, np.zeros((), array.dtype)), ("not_finite",)
+        return array, ()
+
+    def scan(self, number: int, spacing: Spacing | None, sha256: str | None) -> Scan:
+        """Return one frame as a scan of its own."""
+        pixels, notes = self.frame(number)
+        return Scan(pixels[np.newaxis], self.name, spacing, pixels.shape, self.path, sha256, notes)
+
+    def sha256(self) -> str | None:
+        """Return the hash of the file, or of the pixels where there is none; None where that would take long."""
+        if self.path is not None:
+            try:
+                with self.path.open("rb") as file:
+                    return hashlib.file_digest(file, "sha256").hexdigest()
+            except OSError:
+                return None
+        if isinstance(self.pixels, np.ndarray) and self.pixels.nbytes <= _HASHED_BYTES:
+            return hashlib.sha256(np.ascontiguousarray(self.pixels).data).hexdigest()
+        return None
+
+
+def array_of(layer: Any) -> Any:
+    """Return the layer's array; of a multiscale image the finest level."""
+    return layer.data[0] if layer.multiscale else layer.data
+
+
+def view_problem(viewer: Any) -> str | None:
+    """Return why the view shows no plain frame of an image now, as a sentence; None when it does."""
+    if viewer.dims.ndisplay == 3:
+        return "Switch back to the 2-D view first: frames are segmented as they were scanned."
+    order = list(viewer.dims.order)
+    if order != sorted(order):
+        return "The axes are rolled or transposed; bring them back to their own order first."
+    return None
+
+
+def current_frame(viewer: Any, layer: Any, geometry: Geometry | None = None) -> int:
+    """Return the number of the frame of `layer` that the viewer shows.
+
+    The viewer's steps are those of its finest layer, so they are no frame numbers of this one.
+    """
+    geometry = geometry or Geometry.of(layer)
+    lead = geometry.lead_shape
+    if not lead:
+        return 0
+    point = list(viewer.dims.point[-layer.ndim :])
+    point = [0.0] * (layer.ndim - len(point)) + point
+    common = viewer.layers.extent.units
+    if common is not None:
+        import pint
+
+        registry = pint.get_application_registry()
+        units = common[-layer.ndim :]
+        point = [registry.Quantity(x, u).to(v).magnitude for x, u, v in zip(point, units, layer.units, strict=True)]
+    index = np.round(layer.world_to_data(point)).astype(int)[: len(lead)]
+    index = np.clip(index, 0, np.array(lead) - 1)
+    return int(np.ravel_multi_index(tuple(index), lead))
+
+
+def show_frame(viewer: Any, layer: Any, geometry: Geometry, frame: int) -> None:
+    """Move the viewer's sliders to a frame of `layer`."""
+    lead = geometry.lead_shape
+    if not lead or current_frame(viewer, layer, geometry) == frame:
+        return
+    centre = [(n - 1) / 2 for n in geometry.plane]
+    world = list(layer.data_to_world([*geometry.index(frame), *centre]))
+    common = viewer.layers.extent.units
+    if common is not None:
+        import pint
+
+        registry = pint.get_application_registry()
+        units = common[-layer.ndim :]
+        world = [registry.Quantity(x, v).to(u).magnitude for x, u, v in zip(world, units, layer.units, strict=True)]
+    first = viewer.dims.ndim - layer.ndim
+    axes = [first + i for i in range(len(lead))]
+    viewer.dims.set_point(axes, [float(world[i]) for i in range(len(lead))])

@@ -1,0 +1,126 @@
+"""The mask as a Labels layer that a person can paint on, with undo."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_fetalseg import _compat
+from napari_fetalseg.layers.image import Geometry
+
+COLOR = "cyan"
+
+
+class MaskLayer:
+    """A Labels layer of the image's shape; hears every edit, undo and redo.
+
+    Parameters
+    ----------
+    geometry : Geometry
+    name : str
+    on_edit : callable
+        Called with the numbers of the frames that a person changed.
+    """
+
+    def __init__(self, geometry: Geometry, name: str, on_edit: Callable[[set[int]], None]) -> None:
+        from napari.layers import Labels
+        from napari.utils.colormaps import DirectLabelColormap
+
+        colors = {None: COLOR, 0: "transparent", 1: COLOR}
+        self._geometry = geometry
+        self._on_edit = on_edit
+        self._busy = False
+        self._painted: set[int] = set()
+        self.layer = Labels(
+            np.zeros(geometry.shape, np.uint8),
+            name=name,
+            opacity=0.3,
+            colormap=DirectLabelColormap(color_dict=colors),
+            **geometry.transform,
+        )
+        self.layer.brush_size = max(5, round(min(geometry.plane) / 25))
+        self._depth = _compat.history_depth(self.layer)
+        self.layer.events.paint.connect(self._painted_on)
+        self.layer.events.set_data.connect(self._maybe_undone)
+        self.layer.events.data.connect(self._replaced)
+
+    def frame(self, frame: int) -> NDArray[np.uint8]:
+        """Return a copy of a frame's mask."""
+        return np.array(self.layer.data[self._geometry.index(frame)], np.uint8)
+
+    def write(self, masks: dict[int, NDArray[np.uint8]], shown: int | None) -> None:
+        """Write the masks of new results in place: no undo step, and no copy of a stack.
+
+        Parameters
+        ----------
+        shown : int or None
+            The frame on the screen: others need no drawing.
+        """
+        for frame, mask in masks.items():
+            if frame in self._painted:  # old steps of the history must not write into the new mask
+                self.replace(frame, mask)
+            else:
+                self.layer.data[self._geometry.index(frame)] = mask
+        if shown is None or shown in masks:
+            self._quietly(lambda: self.layer.refresh(extent=False))
+
+    def replace(self, frame: int, mask: NDArray[np.uint8]) -> None:
+        """Write a frame's mask as one step that a person can undo."""
+        index = self._geometry.index(frame)
+        plane = np.nonzero(np.asarray(self.layer.data[index]) != mask)
+        if not plane[0].size:
+            return
+        lead = tuple(np.full(plane[0].size, i) for i in index)
+        self._painted.add(frame)
+        self._quietly(lambda: self.layer.data_setitem((*lead, *plane), mask[plane]))
+
+    def place(self, geometry: Geometry) -> None:
+        """Follow the image to another place or scale."""
+        self._geometry = geometry
+        self._quietly(lambda: set_transform(self.layer, geometry.transform))
+
+    def _quietly(self, action: Callable[[], Any]) -> None:
+        self._busy = True
+        try:
+            action()
+        finally:
+            self._busy = False
+            self._depth = _compat.history_depth(self.layer)
+
+    def _painted_on(self, event: Any) -> None:
+        if self._busy:
+            return
+        self._depth = _compat.history_depth(self.layer)
+        self._tell(_compat.touched(event.value, self._geometry.lead_shape))
+
+    def _maybe_undone(self, _event: Any = None) -> None:
+        # Undo and redo tell nothing but this, which a change of frame tells as well.
+        depth = _compat.history_depth(self.layer)
+        if self._busy or depth == self._depth:
+            return
+        undone = depth[1] > self._depth[1]
+        self._depth = depth
+        step = _compat.undone_step(self.layer) if undone else _compat.done_step(self.layer)
+        self._tell(_compat.touched(step, self._geometry.lead_shape))
+
+    def _replaced(self, _event: Any = None) -> None:
+        if self._busy:
+            return
+        _compat.forget_history(self.layer)
+        self._depth = _compat.history_depth(self.layer)
+        if self.layer.data.shape == self._geometry.shape:
+            self._tell(set(range(self._geometry.frames)))
+
+    def _tell(self, frames: set[int]) -> None:
+        self._painted |= frames
+        if frames:
+            self._on_edit(frames)
+
+
+def set_transform(layer: Any, transform: dict[str, Any]) -> None:
+    """Give a layer another place in the world."""
+    for name in ("units", "axis_labels", "scale", "translate", "rotate", "shear", "affine"):
+        setattr(layer, name, transform[name])

@@ -1,0 +1,324 @@
+"""The Measurements dock: one row a frame, in step with the picture."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import QItemSelectionModel, QSortFilterProxyModel, Qt
+from qtpy.QtGui import QKeySequence, QShortcut
+from qtpy.QtWidgets import (
+    QAbstractItemView,
+    QApplication,
+    QCheckBox,
+    QFileDialog,
+    QHBoxLayout,
+    QLabel,
+    QMenu,
+    QPushButton,
+    QStackedWidget,
+    QTableView,
+    QVBoxLayout,
+)
+
+from fetalseg.errors import FetalSegError
+from fetalseg.result import Result, State
+from napari_fetalseg import _compat, workers
+from napari_fetalseg.layers.drawing import drawing_of
+from napari_fetalseg.session import Series
+from napari_fetalseg.side_by_side import SideBySide
+from napari_fetalseg.table_model import COLUMNS, ResultsModel
+from napari_fetalseg.widgets import Dock, ErrorBox, LinkLabel, TextDialog
+
+if TYPE_CHECKING:
+    import napari.viewer
+
+_EMPTY = (
+    "<p>No measurements yet.</p><p>Open an ultrasound scan and press <b>Segment</b> in the Segment dock: "
+    "each frame becomes a row here.</p><p><a href='sample'>Open sample</a></p>"
+)
+
+
+class MeasurementsWidget(Dock):
+    """All results of a viewer as a table.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+    """
+
+    def __init__(self, viewer: napari.viewer.Viewer) -> None:
+        super().__init__()
+        self.viewer = _compat.real_viewer(viewer)
+        self._drawing = drawing_of(self.viewer)
+        self.session = self._drawing.session
+        self._busy = False
+        self._jobs: list[workers.Job] = []
+        self.pictures = SideBySide(self.viewer)
+        self._make_parts()
+        self._lay_out()
+        self._connect()
+        self._refresh()
+
+    def _make_parts(self) -> None:
+        self.model = ResultsModel(self.session)
+        self.proxy = QSortFilterProxyModel()
+        self.proxy.setSourceModel(self.model)
+        self.proxy.setSortRole(Qt.ItemDataRole.UserRole)
+        self.table = QTableView()
+        self.table.setModel(self.proxy)
+        self.table.setSortingEnabled(True)
+        self.table.sortByColumn(-1, Qt.SortOrder.AscendingOrder)
+        self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.table.setWordWrap(False)
+        self.table.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        self.table.verticalHeader().hide()
+        self.table.horizontalHeader().setStretchLastSection(True)
+        self.empty = LinkLabel(sample=self.open_sample)
+        self.empty.setText(_EMPTY)
+        self.empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.pages = QStackedWidget()
+        self.pages.addWidget(self.empty)
+        self.pages.addWidget(self.table)
+        self.copy_button = QPushButton("Copy")
+        self.save_button = QPushButton("Save…")
+        self.side_button = QPushButton("Side by side")
+        self.side_button.setCheckable(True)
+        self.picture_button = QPushButton("Save picture…")
+        self.count = QLabel()
+        self.follow = QCheckBox("follow selection")
+        self.follow.setChecked(True)
+        self.error = ErrorBox()
+
+    def _lay_out(self) -> None:
+        row = QHBoxLayout()
+        for part in (self.copy_button, self.save_button, self.side_button, self.picture_button):
+            row.addWidget(part)
+        row.addStretch()
+        row.addWidget(self.count)
+        row.addWidget(self.follow)
+        layout = QVBoxLayout(self)
+        layout.addWidget(self.pages, 1)
+        layout.addWidget(self.error)
+        layout.addLayout(row)
+
+    def _connect(self) -> None:
+        session = self.session
+        self.copy_button.clicked.connect(self.copy)
+        self.save_button.clicked.connect(self._ask_and_save)
+        self.side_button.toggled.connect(self._toggle_side)
+        self.picture_button.clicked.connect(self._ask_and_save_picture)
+        self.table.customContextMenuRequested.connect(self._menu)
+        self.table.selectionModel().currentRowChanged.connect(self._row_chosen)
+        self.table.clicked.connect(self._row_chosen)
+        shortcut = QShortcut(QKeySequence(QKeySequence.StandardKey.Copy), self.table)
+        shortcut.setContext(Qt.ShortcutContext.WidgetShortcut)
+        shortcut.activated.connect(self.copy)
+        self._listen(session.added, self._on_added)
+        self._listen(session.changed, self._on_changed)
+        self._listen(session.removed, self._on_removed)
+        self._listen(session.selected, self._on_selected)
+        self._undo.append(self.pictures.stop)
+        self._undo.append(lambda: [job.drop() for job in self._jobs])
+
+    # Rows
+
+    def chosen(self) -> list[int]:
+        """Return the model's rows that are selected, in the table's order."""
+        picked = {i.row() for i in self.table.selectionModel().selectedIndexes()}
+        return [self.proxy.mapToSource(self.proxy.index(r, 0)).row() for r in sorted(picked)]
+
+    def _all(self) -> list[int]:
+        return [self.proxy.mapToSource(self.proxy.index(r, 0)).row() for r in range(self.proxy.rowCount())]
+
+    def _on_added(self, _series: Series, _frames: list[int]) -> None:
+        first = self.model.rowCount() == 0
+        self._quietly(self.model.extend)
+        self._refresh()
+        if first:
+            self.table.resizeColumnsToContents()
+
+    def _on_changed(self, series: Series, frames: list[int], _change: str) -> None:
+        self.model.update(series, frames)
+        self._refresh()
+
+    def _on_removed(self, _series: Series, _frames: list[int]) -> None:
+        self._quietly(self.model.reload)
+        self._refresh()
+
+    def _on_selected(self, series: Series | None, frame: int | None, _chooser: str) -> None:
+        if not self.follow.isChecked() or self._busy:
+            return
+        row = self.model.find(series, frame) if series is not None and frame is not None else None
+        if row is None:
+            self._quietly(self.table.clearSelection)
+            return
+        index = self.proxy.mapFromSource(self.model.index(row, 0))
+        flags = QItemSelectionModel.SelectionFlag.ClearAndSelect | QItemSelectionModel.SelectionFlag.Rows
+        self._quietly(lambda: self.table.selectionModel().setCurrentIndex(index, flags))
+        self.table.scrollTo(index)
+
+    def _row_chosen(self, index: Any, _before: Any = None) -> None:
+        if self._busy or not index.isValid():
+            return
+        self._busy = True
+        try:
+            series, frame = self.model.row_at(self.proxy.mapToSource(index).row())
+            self.session.select(series, frame, "row")
+        finally:
+            self._busy = False
+
+    def _quietly(self, action: Any) -> None:
+        self._busy = True
+        try:
+            action()
+        finally:
+            self._busy = False
+
+    def _refresh(self) -> None:
+        rows = self.model.rowCount()
+        self.pages.setCurrentIndex(1 if rows else 0)
+        states = [self.model.result_at(r).measurement.state for r in range(rows)]
+        doubtful = sum(state is not State.ACCEPT for state in states)
+        self.count.setText(f"{rows} row{'s' * (rows != 1)} · {doubtful} to check" if rows else "")
+        for button in (self.copy_button, self.save_button, self.side_button, self.picture_button):
+            button.setEnabled(bool(rows))
+            button.setToolTip("" if rows else "There is no result yet: press Segment first")
+        if rows:
+            self.copy_button.setToolTip("Copy the selected rows, or all, for a spreadsheet (Ctrl-C)")
+
+    # Out
+
+    def copy(self) -> None:
+        """Copy the selected rows, or all, as a spreadsheet takes them."""
+        rows = self.chosen() or self._all()
+        lines = ["\t".join(c.title for c in COLUMNS)]
+        lines += ["\t".join(str(self.model.index(r, c).data()) for c in range(len(COLUMNS))) for r in rows]
+        QApplication.clipboard().setText("\n".join(lines))
+
+    def _ask_and_save(self) -> None:
+        path, _ = QFileDialog.getSaveFileName(self, "Save measurements", "measurements.csv", "Tables (*.csv)")
+        if path:
+            self.save(path)
+
+    def save(self, path: str | Path) -> None:
+        """Save all rows as the command line's ``measurements.csv``."""
+        results = [self.model.result_at(r) for r in self._all()]
+        self._work(lambda: _write_table(Path(path), results))
+
+    def _ask_and_save_picture(self) -> None:
+        if self.session.selected_result() is None:
+            self.error.show_error(FetalSegError("Click a row first: its picture is the one that is saved."))
+            return
+        path, _ = QFileDialog.getSaveFileName(self, "Save picture", "side-by-side.png", "Pictures (*.png)")
+        if path:
+            self.save_picture(path)
+
+    def save_picture(self, path: str | Path) -> None:
+        """Save the selected result's picture: original and segmented, with the values below."""
+        if self.session.selection is None:
+            return
+        series, frame = self.session.selection
+        result, source = series.results[frame], series.source
+        self._work(lambda: _write_picture(Path(path), source.frame(frame)[0], result))
+
+    def _work(self, function: Any) -> None:
+        self.error.clear()
+        job = workers.call(function, lambda _: None, self.error.show_error)
+        self._jobs = [j for j in self._jobs if j.alive] + [job]
+
+    # Pictures
+
+    def _toggle_side(self, on: bool) -> None:
+        if not on:
+            self.pictures.stop()
+            return
+        rows = self.session.rows()
+        selection = self.session.selection or (rows[-1] if rows else None)
+        image = selection[0].image() if selection else None
+        drawn = self._drawing.ensure(selection[0]) if selection else None
+        if drawn is None or image is None or image not in self.viewer.layers:
+            self.side_button.setChecked(False)
+            self.error.show_error(FetalSegError("The image of this result is closed; open it and segment it again."))
+            return
+        self.pictures.start(image, drawn.all)
+
+    def open_sample(self) -> None:
+        """Open the first sample."""
+        from fetalseg import samples
+
+        try:
+            self.viewer.open_sample("napari-fetalseg", Path(samples.names()[0]).stem)
+        except (KeyError, FetalSegError, IndexError) as error:
+            self.error.show_error(error)
+
+    # The row's menu
+
+    def _menu(self, position: Any) -> None:
+        rows = self.chosen()
+        if not rows:
+            return
+        menu = QMenu(self)
+        back = menu.addAction("Back to the model's version", lambda: self.revert(rows))
+        back.setEnabled(any(self.model.result_at(r).edited for r in rows))
+        menu.addAction("Copy row" if len(rows) == 1 else f"Copy {len(rows)} rows", self.copy)
+        menu.addAction("Show provenance", lambda: self.show_provenance(rows[0]))
+        menu.addSeparator()
+        menu.addAction("Delete", lambda: self.delete(rows))
+        menu.popup(self.table.viewport().mapToGlobal(position))
+
+    def revert(self, rows: Sequence[int]) -> None:
+        """Go back to the model's version of some rows."""
+        for series, frame in [self.model.row_at(r) for r in rows]:
+            self.session.revert(series, frame)
+
+    def delete(self, rows: Sequence[int]) -> None:
+        """Delete some rows with their masks and ellipses."""
+        chosen: dict[Series, list[int]] = {}
+        for series, frame in [self.model.row_at(r) for r in rows]:
+            chosen.setdefault(series, []).append(frame)
+        for series, frames in chosen.items():
+            self.session.delete(series, frames)
+
+    def show_provenance(self, row: int) -> None:
+        """Show where a row's numbers come from."""
+        TextDialog("Provenance", provenance(self.model.result_at(row)), self).show()
+
+
+def provenance(result: Result) -> str:
+    """Return where a result's numbers come from, as text."""
+    from fetalseg.report import table
+
+    origin = result.provenance
+    facts = {
+        "file": result.scan_name,
+        "sha256 of the scan": result.scan_sha256,
+        "frame": result.frame,
+        "task": result.task,
+        "model": origin.model,
+        "sha256 of the weights": origin.model_sha256,
+        "device": f"{origin.device} ({origin.backend})",
+        "settings": dict(origin.settings),
+        "napari-fetalseg": origin.product_version,
+        "edited": result.origin if result.edited else "no",
+        "flags": [flag.text for flag in result.measurement.flags],
+        "values": table.row(result),
+    }
+    return json.dumps(facts, indent=2, ensure_ascii=False, default=str)
+
+
+def _write_table(path: Path, results: Sequence[Result]) -> None:
+    from fetalseg.io.atomic import write_text
+    from fetalseg.report import table
+
+    write_text(path, table.to_csv(table.row(r) for r in results))
+
+
+def _write_picture(path: Path, pixels: Any, result: Result) -> None:
+    from fetalseg.io.atomic import write_png
+    from fetalseg.report import overlay
+
+    write_png(path, overlay.side_by_side(pixels, result))

@@ -1,0 +1,52 @@
+"""The last choices of each task, kept in napari's own settings (Preferences > FetalSeg)."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from fetalseg.errors import SettingsError
+from fetalseg.settings import SegmentSettings
+
+log = logging.getLogger(__name__)
+PLUGIN = "napari-fetalseg"
+
+
+def load(task: str) -> SegmentSettings:
+    """Return the settings last used for a task; the defaults where there are none."""
+    section = _section(task)
+    if section is None:
+        return SegmentSettings(task=task)
+    try:
+        return SegmentSettings(
+            task=task,
+            model=str(section.model),
+            device=section.device,
+            level=float(section.level) or None,
+            flips=bool(section.flips),
+            second_look=bool(section.second_look),
+            keep_largest=bool(section.keep_largest),
+        )
+    except (SettingsError, AttributeError, TypeError, ValueError) as error:
+        log.warning("The kept settings of '%s' can't be used (%s); the defaults are.", task, error)
+        return SegmentSettings(task=task)
+
+
+def save(settings: SegmentSettings) -> None:
+    """Keep the settings of a task."""
+    section = _section(settings.task)
+    if section is None:
+        return
+    for name, value in settings.to_dict().items():
+        if name != "task":
+            setattr(section, name, value if value is not None else 0.0)
+
+
+def _section(task: str) -> Any | None:
+    """The task's part of napari's settings; None where the plugin is not installed in this napari."""
+    from napari.settings import get_plugin_settings
+
+    try:
+        return getattr(get_plugin_settings(PLUGIN), task.replace("-", "_"), None)
+    except KeyError:
+        return None

@@ -1,0 +1,97 @@
+"""The selected result, large, with what to do about it. Part of the Segment dock."""
+
+from __future__ import annotations
+
+import html
+from typing import Any
+
+from qtpy.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+
+from napari_fetalseg import wording
+from napari_fetalseg.session import Series, Session
+from napari_fetalseg.widgets import WrappedLabel
+
+
+class ResultPanel(QWidget):
+    """HC with its interval and state, the other values, and one sentence when there is a doubt.
+
+    Parameters
+    ----------
+    session : Session
+    """
+
+    def __init__(self, session: Session) -> None:
+        super().__init__()
+        self._session = session
+        self.headline = WrappedLabel()
+        self.values = WrappedLabel()
+        self.doubts = WrappedLabel()
+        self.to_mask = QPushButton("Ellipse → mask")
+        self.to_mask.setToolTip("Make the ellipse the mask, as one step that Ctrl-Z undoes (Shift-E)")
+        self.revert = QPushButton("Model's version")
+        self.revert.setToolTip("Go back to what the model found in this frame (Shift-M)")
+        self.to_mask.clicked.connect(self.convert)
+        self.revert.clicked.connect(self.go_back)
+        buttons = QHBoxLayout()
+        buttons.addWidget(self.to_mask)
+        buttons.addWidget(self.revert)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        for part in (self.headline, self.values, self.doubts):
+            layout.addWidget(part)
+        layout.addLayout(buttons)
+        self.refresh()
+
+    def convert(self) -> None:
+        """Make the selected ellipse the mask."""
+        if self._session.selection is not None:
+            self._session.ellipse_to_mask(*self._session.selection)
+
+    def go_back(self) -> None:
+        """Go back to the model's version."""
+        if self._session.selection is not None:
+            self._session.revert(*self._session.selection)
+
+    def refresh(self, *_: Any) -> None:
+        """Show the selected result."""
+        result = self._session.selected_result()
+        self.to_mask.setEnabled(result is not None and result.measurement.found)
+        self.revert.setEnabled(result is not None and result.edited)
+        if result is None:
+            self.headline.setText("")
+            self.values.setText(
+                "No result yet: press Segment." if not self._session.series else "Nothing found here yet."
+            )
+            self.doubts.setText("")
+            return
+        assert self._session.selection is not None
+        series, frame = self._session.selection
+        color, _, _ = wording.STATES[result.measurement.state]
+        shown = f"HC {wording.value(result, 'hc')}" if result.measurement.found else "No head found"
+        self.headline.setText(
+            f"<span style='font-size:xx-large; font-weight:600'>{shown}</span>"
+            f"&nbsp;&nbsp;<span style='font-size:large; font-weight:600; color:{color}'>{wording.state(result)}</span>"
+        )
+        parts = [f"{n.upper()} {wording.value(result, n)}" for n in ("bpd", "ofd", "ci")]
+        self.values.setText(" · ".join(parts) + f"<br>{html.escape(_where(series, frame))}{_origin(result)}")
+        self.doubts.setText(html.escape(wording.doubts(result)))
+
+    def text(self) -> str:
+        """Return what is shown, as plain text."""
+        from qtpy.QtGui import QTextDocument
+
+        document = QTextDocument()
+        document.setHtml(f"{self.headline.text()}<br>{self.values.text()}<br>{self.doubts.text()}")
+        return document.toPlainText()
+
+
+def _where(series: Series, frame: int) -> str:
+    return series.title if series.geometry.frames == 1 else f"{series.title}, frame {frame}"
+
+
+def _origin(result: Any) -> str:
+    words = wording.edited(result)
+    if not words:
+        return ""
+    was = wording.value(result.original, "hc") if result.original.spacing == result.spacing else ""
+    return f" · <i>{words}</i>" + (f" (model: {was})" if was and was != wording.UNKNOWN else "")

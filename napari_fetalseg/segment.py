@@ -1,0 +1,398 @@
+"""The Segment dock: pick an image, press Segment."""
+
+from __future__ import annotations
+
+import html
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import Qt
+from qtpy.QtGui import QKeySequence, QShortcut
+from qtpy.QtWidgets import (
+    QButtonGroup,
+    QComboBox,
+    QFormLayout,
+    QHBoxLayout,
+    QProgressBar,
+    QPushButton,
+    QRadioButton,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+)
+
+from fetalseg import tasks
+from fetalseg.errors import FetalSegError, SpacingError
+from fetalseg.models import catalogue
+from fetalseg.settings import SegmentSettings
+from napari_fetalseg import _compat, card_text, preferences, wording
+from napari_fetalseg import spacing as spacings
+from napari_fetalseg.advanced import Advanced
+from napari_fetalseg.layers.drawing import drawing_of
+from napari_fetalseg.layers.image import Geometry, current_frame, view_problem
+from napari_fetalseg.result_panel import ResultPanel
+from napari_fetalseg.scale_panel import ScalePanel
+from napari_fetalseg.side_by_side import is_copy
+from napari_fetalseg.widgets import AMBER, Dock, ErrorBox, LinkLabel, TextDialog, WrappedLabel
+
+if TYPE_CHECKING:
+    import napari.viewer
+
+KEYS = {
+    "Shift-S": "Segment, or Cancel while it runs",
+    "Shift-E": "make the ellipse the mask",
+    "Shift-M": "back to the model's version",
+    "Ctrl-Z": "undo a stroke on the mask (napari's own)",
+}
+
+
+class SegmentWidget(Dock):
+    """Segment and measure an image layer.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+    """
+
+    def __init__(self, viewer: napari.viewer.Viewer) -> None:
+        super().__init__()
+        self.viewer = _compat.real_viewer(viewer)
+        self._drawing = drawing_of(self.viewer)
+        self.session = session = self._drawing.session
+        self._where = "model loads at the first run"
+        self._waiting = False
+        self._make_parts()
+        self._lay_out()
+        self._connect()
+        self.destroyed.connect(lambda *_, s=session: s.close())
+        self._fill_models()
+        self.reset_choices()
+
+    # Building
+
+    def _make_parts(self) -> None:
+        self.image = QComboBox()
+        self.image.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.targets = QButtonGroup(self)
+        for i, name in enumerate(tasks.NAMES):
+            button = QRadioButton(tasks.get(name).TITLE)
+            button.setChecked(i == 0)
+            self.targets.addButton(button, i)
+        self.model = QComboBox()
+        self.model.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.model_line = LinkLabel(card=self.show_card)
+        self.scale_line = WrappedLabel()
+        self.change = QPushButton("Change…")
+        self.change.setCheckable(True)
+        self.scale = ScalePanel(self.viewer, self.session)
+        self.scale.hide()
+        self.this_frame, self.all_frames = QRadioButton("This one"), QRadioButton("All")
+        self.this_frame.setChecked(True)
+        self.advanced = Advanced()
+        self.button = QPushButton("Segment   (Shift-S)")
+        self.button.setDefault(True)
+        self.reason = WrappedLabel()
+        self.progress = QProgressBar()
+        keep = self.progress.sizePolicy()
+        keep.setRetainSizeWhenHidden(True)  # nothing moves when it appears
+        self.progress.setSizePolicy(keep)
+        self.progress.hide()
+        self.status = LinkLabel(keys=self.show_keys)
+        self.error = ErrorBox()
+        self.result = ResultPanel(self.session)
+
+    def _lay_out(self) -> None:
+        find = QVBoxLayout()
+        for button in self.targets.buttons():
+            find.addWidget(button)
+        model = QVBoxLayout()
+        model.addWidget(self.model)
+        model.addWidget(self.model_line)
+        scale = QHBoxLayout()
+        scale.addWidget(self.scale_line, 1)
+        scale.addWidget(self.change, 0, Qt.AlignmentFlag.AlignTop)
+        frames = QHBoxLayout()
+        frames.addWidget(self.this_frame)
+        frames.addWidget(self.all_frames)
+        frames.addStretch()
+        form = QFormLayout()
+        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
+        rows = {"Image": self.image, "Find": find, "Model": model, "Scale": scale, "": self.scale, "Frames": frames}
+        for name, part in rows.items():
+            if name:
+                form.addRow(name, part)
+            else:
+                form.addRow(part)
+        inside = QWidget()
+        layout = QVBoxLayout(inside)
+        layout.addLayout(form)
+        for part in (self.advanced, self.button, self.reason, self.progress, self.error, self.result):
+            layout.addWidget(part)
+        layout.addStretch()
+        layout.addWidget(self.status)
+        scroll = QScrollArea()
+        scroll.setWidgetResizable(True)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        scroll.setFrameShape(QScrollArea.Shape.NoFrame)
+        scroll.setWidget(inside)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.addWidget(scroll)
+        self.setMinimumWidth(self.fontMetrics().averageCharWidth() * 44)
+
+    def _connect(self) -> None:
+        session, layers = self.session, self.viewer.layers
+        self.button.clicked.connect(self.press)
+        self.image.currentIndexChanged.connect(self._image_changed)
+        self.model.currentIndexChanged.connect(self._model_changed)
+        self.targets.idClicked.connect(self._fill_models)
+        self.change.toggled.connect(self._show_scale)
+        self.advanced.reset.clicked.connect(self._reset)
+        for signal in (layers.events.inserted, layers.events.removed, layers.events.reordered):
+            self._listen(signal, self.reset_choices)
+        self._listen(layers.selection.events.active, self._follow_active)
+        self._listen(self.viewer.dims.events.current_step, self._refresh)
+        self._listen(self.viewer.dims.events.ndisplay, self._refresh)
+        self._listen(self.viewer.dims.events.order, self._refresh)
+        self._listen(session.started, self._on_started)
+        self._listen(session.loaded, self._on_loaded)
+        self._listen(session.progressed, self._on_progress)
+        self._listen(session.ended, self._on_ended)
+        self._listen(session.failed, self._on_failed)
+        self._listen(session.told, self._on_told)
+        self._listen(session.spacing_changed, self._on_spacing)
+        for signal in (session.selected, session.changed, session.removed, session.added):
+            self._listen(signal, self.result.refresh)
+        actions = {"Shift-S": self.press, "Shift-E": self.result.convert, "Shift-M": self.result.go_back}
+        for key, action in actions.items():
+            self.viewer.bind_key(key, lambda _viewer, go=action: go(), overwrite=True)
+            self._undo.append(lambda key=key: self.viewer.bind_key(key, None))
+            shortcut = QShortcut(QKeySequence(key.replace("-", "+")), self)
+            shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
+            shortcut.activated.connect(action)
+        self._undo.append(session.cancel)
+        self._undo.append(self.scale.remove_line)
+
+    # What is chosen
+
+    @property
+    def task(self) -> str:
+        """The chosen target's task."""
+        return tasks.NAMES[max(self.targets.checkedId(), 0)]
+
+    @property
+    def layer(self) -> Any | None:
+        """The chosen image layer."""
+        return self.image.currentData()
+
+    @property
+    def card(self) -> Any | None:
+        """The chosen model's card."""
+        model = self.model.currentData()
+        return model.card if model is not None else None
+
+    def settings(self) -> SegmentSettings:
+        """Return what is set."""
+        name = "default" if self.model.currentIndex() <= 0 or self.card is None else self.card.name
+        return self.advanced.settings(self.task, name)
+
+    def reset_choices(self, _event: Any = None) -> None:
+        """List the image layers anew; the choice stays where it can."""
+        from napari.layers import Image
+
+        if not self.open:
+            return
+        chosen = self.layer
+        images = [layer for layer in self.viewer.layers if isinstance(layer, Image) and not is_copy(layer)]
+        self.image.blockSignals(True)
+        self.image.clear()
+        for layer in images:
+            self.image.addItem(layer.name, layer)
+            layer.events.name.connect(self._renamed)
+        if images:
+            self.image.setCurrentIndex(images.index(chosen) if chosen in images else len(images) - 1)
+        self.image.blockSignals(False)
+        if self.layer is not chosen or chosen is None:
+            self._image_changed()
+        else:
+            self._refresh()
+
+    def _renamed(self, event: Any) -> None:
+        for i in range(self.image.count()):
+            if self.image.itemData(i) is event.source:
+                self.image.setItemText(i, event.source.name)
+
+    def _follow_active(self, event: Any) -> None:
+        for i in range(self.image.count()):
+            if self.image.itemData(i) is event.value:
+                self.image.setCurrentIndex(i)
+
+    def _image_changed(self, _index: int = 0) -> None:
+        self.scale.show_layer(self.layer)
+        series = self._drawing.series_of(self.layer) if self.layer is not None else None
+        selected = self.session.selection
+        if series is not None and (selected is None or selected[0].image() is not self.layer):
+            frame = self._drawing.frame_of(series)
+            self.session.select(series, frame, "frame")
+        self._refresh()
+
+    def _fill_models(self, _index: int = 0) -> None:
+        kept = preferences.load(self.task)
+        self.model.blockSignals(True)
+        self.model.clear()
+        models = catalogue.models(self.task)
+        for i, model in enumerate(models):
+            self.model.addItem(f"{model.card.title} (default)" if i == 0 else model.card.title, model)
+            if model.card.name == kept.model:
+                self.model.setCurrentIndex(i)
+        self.model.blockSignals(False)
+        self.advanced.show_settings(kept)
+        self._model_changed()
+
+    def _model_changed(self, _index: int = 0) -> None:
+        card = self.card
+        if card is None:
+            self.model_line.setText(f"<span style='color:{AMBER}'><b>!</b> No model is installed for this.</span>")
+        else:
+            parts = [html.escape(figure) for figure in card_text.figures(card)]
+            self.model_line.setText(" · ".join([*parts, "<a href='card'>card</a>"]))
+        self.advanced.show_level(card.level if card is not None else 0.5)
+        self._refresh()
+
+    def _reset(self) -> None:
+        self.model.setCurrentIndex(0 if self.model.count() else -1)
+        self.advanced.show_settings(SegmentSettings(task=self.task))
+        preferences.save(SegmentSettings(task=self.task))
+
+    def _show_scale(self, on: bool) -> None:
+        self.scale.setVisible(on)
+        if on:
+            self.scale.show_layer(self.layer)
+        else:
+            self.scale.remove_line()
+
+    # Running
+
+    def press(self) -> None:
+        """Segment, or cancel."""
+        if not self.open:
+            return
+        if self.session.running:
+            self.button.setEnabled(False)
+            self.button.setText("Stopping…")
+            self.session.cancel()
+            return
+        if self._problem():
+            self._refresh()
+            return
+        layer, settings = self.layer, self.settings()
+        self.error.clear()
+        try:
+            geometry = Geometry.of(layer)
+            every = self.all_frames.isChecked()
+            frames = range(geometry.frames) if every else [current_frame(self.viewer, layer, geometry)]
+            preferences.save(settings)
+            self.session.segment(layer, settings, frames)
+        except FetalSegError as error:
+            self.error.show_error(error)
+
+    def _problem(self) -> str:
+        """Why Segment can't be pressed; nothing when it can."""
+        if self.layer is None:
+            return "Open an image first: File > Open, or File > Open Sample > FetalSeg."
+        if self.model.count() == 0:
+            return "No model is installed for this target; install one, or train it with 'fetalseg train'."
+        return view_problem(self.viewer) or ""
+
+    def _refresh(self, _event: Any = None) -> None:
+        """Bring scale, frames, button and status to what is chosen."""
+        if not self.open:
+            return
+        spacing, source = self._spacing_words()
+        self.scale_line.setText(f"{spacing}<br>{source}" if source else spacing)
+        self._refresh_frames()
+        if not self.session.running:
+            problem = self._problem()
+            self.button.setEnabled(not problem)
+            self.button.setText("Segment   (Shift-S)")
+            self.button.setToolTip(problem or "Segment and measure (Shift-S)")
+            self.reason.setText(html.escape(problem))
+            self.reason.setVisible(bool(problem))
+        name = f"{self.card.name} {self.card.version}" if self.card is not None else "no model"
+        where = self._where if self.card is None or self.card.name in self._where else f"{name} · {self._where}"
+        parts = [html.escape(where), spacing, "<a href='keys'>keys</a>"]
+        self.status.setText(" · ".join(parts) + f"<br><small>{wording.RESEARCH}</small>")
+
+    def _spacing_words(self) -> tuple[str, str]:
+        if self.layer is None:
+            return wording.UNKNOWN, ""
+        try:
+            spacing = self.session.spacing(self.layer)
+        except SpacingError as error:
+            return f"<span style='color:{AMBER}'><b>!</b> {spacings.UNKNOWN}</span>", html.escape(str(error))
+        if spacing is None:
+            return f"<span style='color:{AMBER}'><b>!</b> {spacings.UNKNOWN}</span>", html.escape(spacings.HOW_TO)
+        return html.escape(spacings.text(spacing)), f"from {html.escape(spacing.source)}"
+
+    def _refresh_frames(self) -> None:
+        frames = 1
+        if self.layer is not None and self.layer.ndim >= 2:
+            frames = Geometry.of(self.layer).frames
+        several = frames > 1
+        for button in (self.this_frame, self.all_frames):
+            button.setEnabled(several)
+        if not several:
+            self.this_frame.setChecked(True)
+        self.all_frames.setText(f"All {frames}" if several else "All")
+        shown = several and not view_problem(self.viewer)
+        self.this_frame.setText(f"This one ({current_frame(self.viewer, self.layer)})" if shown else "This one")
+
+    # Hearing the session
+
+    def _on_started(self, _series: Any, _frames: int) -> None:
+        self.button.setText("Cancel   (Shift-S)")
+        self.button.setEnabled(True)
+        self.progress.setRange(0, 0)
+        self.progress.setFormat("")
+        self.progress.show()
+        self.status.setText("Loading the model …")
+
+    def _on_loaded(self, text: str) -> None:
+        self._where = text
+        self._refresh()
+
+    def _on_progress(self, done: int, total: int, seconds: float) -> None:
+        self.progress.setRange(0, total)
+        self.progress.setValue(done)
+        words = f"{done} of {total}"
+        if 0 < done < total:
+            each = seconds / done
+            words += f" · {each:.1f} s each · {each * (total - done):.0f} s left"
+        self.progress.setFormat(words)
+
+    def _on_ended(self, how: str) -> None:
+        self.progress.hide()
+        self._refresh()
+        if how == "cancelled":
+            self._on_told("Stopped. What was finished is kept.")
+
+    def _on_failed(self, error: Exception) -> None:
+        self.error.show_error(error)
+
+    def _on_told(self, sentence: str) -> None:
+        self.reason.setText(html.escape(sentence))
+        self.reason.show()
+
+    def _on_spacing(self, layer: Any) -> None:
+        if layer is self.layer:
+            self.error.clear()
+            self.scale.show_layer(layer)
+            self._refresh()
+
+    def show_card(self) -> None:
+        """Show the model's card."""
+        if self.card is not None:
+            TextDialog(f"Model card: {self.card.title}", card_text.text(self.card), self).show()
+
+    def show_keys(self) -> None:
+        """Show the keys."""
+        TextDialog("Keys", "\n".join(f"{key:<10} {what}" for key, what in KEYS.items()), self).show()

@@ -1,0 +1,178 @@
+"""Small parts that the docks share."""
+
+from __future__ import annotations
+
+import html
+import logging
+import threading
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+from qtpy.QtCore import QEvent, Qt
+from qtpy.QtWidgets import (
+    QApplication,
+    QDialog,
+    QDialogButtonBox,
+    QHBoxLayout,
+    QLabel,
+    QPlainTextEdit,
+    QPushButton,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
+
+from fetalseg.errors import FetalSegError
+from napari_fetalseg.wording import STATES, State
+
+log = logging.getLogger("napari_fetalseg")
+RED = STATES[State.REFUSE][0]
+AMBER = STATES[State.CHECK][0]
+
+
+class Dock(QWidget):
+    """A docked widget that lets go of the viewer when it is closed.
+
+    napari sends no close event to a dock and keeps a closed one alive while anything refers to it. The
+    subclass lists what undoes its connections in `_undo`.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._undo: list[Callable[[], Any]] = []
+        self._docked = False
+        self._gone = threading.Event()
+
+    @property
+    def open(self) -> bool:
+        """Whether the dock is still in use."""
+        return not self._gone.is_set()
+
+    def event(self, event: QEvent) -> bool:
+        """Notice being taken out of the window."""
+        if event.type() == QEvent.Type.ParentChange:
+            if self.parent() is not None:
+                self._docked = True
+            elif self._docked:
+                self.release()
+        return bool(super().event(event))
+
+    def release(self) -> None:
+        """Let go of viewer and session."""
+        if self._gone.is_set():
+            return
+        self._gone.set()
+        for undo in self._undo:
+            try:
+                undo()
+            except (RuntimeError, ValueError, TypeError) as error:  # already gone with the viewer
+                log.debug("While closing a dock: %s", error)
+        self._undo.clear()
+
+    def _listen(self, signal: Any, slot: Callable[..., Any]) -> None:
+        signal.connect(slot)
+        self._undo.append(lambda: signal.disconnect(slot))
+
+
+class TextDialog(QDialog):
+    """A window with text that can be copied; it blocks nothing."""
+
+    def __init__(self, title: str, text: str, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setWindowTitle(title)
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self.text = QPlainTextEdit(text)
+        self.text.setReadOnly(True)
+        self.text.setLineWrapMode(QPlainTextEdit.LineWrapMode.WidgetWidth)
+        buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
+        copy = buttons.addButton("Copy", QDialogButtonBox.ButtonRole.ActionRole)
+        copy.clicked.connect(lambda: QApplication.clipboard().setText(self.text.toPlainText()))
+        buttons.rejected.connect(self.close)
+        layout = QVBoxLayout(self)
+        layout.addWidget(self.text)
+        layout.addWidget(buttons)
+        metrics = self.fontMetrics()
+        self.resize(metrics.averageCharWidth() * 84, metrics.height() * 26)
+
+
+class ErrorBox(QWidget):
+    """A red sentence where the error happened, with details that can be copied. Empty, it takes no room."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.label = WrappedLabel()
+        self.label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.details = QPushButton("Details")
+        self.dismiss = QPushButton("Dismiss")
+        self.details.clicked.connect(self._open)
+        self.dismiss.clicked.connect(self.clear)
+        self._text = ""
+        row = QHBoxLayout()
+        row.addStretch()
+        row.addWidget(self.details)
+        row.addWidget(self.dismiss)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.label)
+        layout.addLayout(row)
+        self.hide()
+
+    def show_error(self, error: Exception) -> None:
+        """Show an error; one that was not meant is logged as well."""
+        if isinstance(error, FetalSegError):
+            sentence = str(error)
+        else:
+            log.error("Unexpected error", exc_info=error)
+            sentence = (
+                f"Something went wrong that was not foreseen ({type(error).__name__}: {error}). Older results stay."
+            )
+        self._text = f"{sentence}\n\n{''.join(traceback.format_exception(error))}\n{_versions()}"
+        self.label.setText(f"<span style='color:{RED}'><b>✕</b> {html.escape(sentence)}</span>")
+        self.show()
+
+    def clear(self) -> None:
+        """Show nothing."""
+        self.label.setText("")
+        self.hide()
+
+    def sentence(self) -> str:
+        """Return what is shown, without its colour."""
+        return self._text.split("\n", 1)[0] if self.label.text() else ""
+
+    def _open(self) -> None:
+        TextDialog("Details", self._text, self).show()
+
+
+class WrappedLabel(QLabel):
+    """Text that wraps and never makes its dock wider."""
+
+    def __init__(self, text: str = "") -> None:
+        super().__init__(text)
+        self.setWordWrap(True)
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+
+
+class LinkLabel(WrappedLabel):
+    """Small text with links, each of which calls a function."""
+
+    def __init__(self, **actions: Callable[[], Any]) -> None:
+        super().__init__()
+        self._actions = actions
+        self.setTextFormat(Qt.TextFormat.RichText)
+        self.setTextInteractionFlags(
+            Qt.TextInteractionFlag.LinksAccessibleByKeyboard | Qt.TextInteractionFlag.LinksAccessibleByMouse
+        )
+        self.linkActivated.connect(self._follow)
+
+    def _follow(self, name: str) -> None:
+        if name in self._actions:
+            self._actions[name]()
+
+
+def _versions() -> str:
+    from fetalseg import __version__
+    from fetalseg.report.manifest import libraries
+
+    listed = ", ".join(f"{name} {version}" for name, version in libraries().items())
+    return f"napari-fetalseg {__version__}; {listed}"

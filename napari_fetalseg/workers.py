@@ -1,0 +1,128 @@
+"""The only place that starts threads.
+
+napari's workers swallow some errors, leave a stopped generator suspended, and deliver late items to
+widgets that are gone. So a worker here never raises, is stopped by a token of its own, and its slots
+ask first whether anyone still listens.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from fetalseg.errors import Cancelled
+
+log = logging.getLogger(__name__)
+
+End = Literal["done", "cancelled", "error"]
+#: Makes the generator to run; it gets the token and should look at it between frames.
+Make = Callable[[threading.Event], Iterator[Any]]
+
+# How long a cancelled run is waited for before its thread is left to end by itself, in ms.
+_PATIENCE_MS = 800
+
+
+@dataclass(eq=False)
+class Job:
+    """A run in a thread.
+
+    Attributes
+    ----------
+    alive : bool
+        Whether its items and its end are still wanted.
+    """
+
+    on_end: Callable[[End, Exception | None], None]
+    token: threading.Event = field(default_factory=threading.Event)
+    alive: bool = True
+
+    def cancel(self) -> None:
+        """Stop: at once where the run looks at its token, and within a second for whoever listens."""
+        if self.token.is_set() or not self.alive:
+            return
+        from qtpy.QtCore import QTimer
+
+        self.token.set()
+        QTimer.singleShot(_PATIENCE_MS, lambda: self._end("cancelled", None))
+
+    def drop(self) -> None:
+        """Stop, and tell nobody: for docks and viewers that are going away."""
+        self.alive = False
+        self.token.set()
+
+    def _end(self, how: End, error: Exception | None) -> None:
+        if self.alive:
+            self.alive = False
+            self.on_end(how, error)
+
+
+def start(make: Make, on_item: Callable[[Any], None], on_end: Callable[[End, Exception | None], None]) -> Job:
+    """Run a generator in a thread.
+
+    Parameters
+    ----------
+    make : callable
+        Called in the thread with the token.
+    on_item : callable
+        Called in the GUI thread with each item.
+    on_end : callable
+        Called in the GUI thread exactly once with how it ended, unless the job was dropped.
+    """
+    from napari.qt.threading import create_worker
+
+    job = Job(on_end)
+
+    def hear(message: tuple[str, Any]) -> None:
+        kind, value = message
+        if not job.alive:
+            return
+        if kind != "item":
+            job._end(kind, value)  # type: ignore[arg-type]
+            return
+        try:
+            on_item(value)
+        except Exception as error:  # a fault in drawing must not leave the dock busy for ever
+            log.exception("A result could not be shown")
+            job.token.set()
+            job._end("error", error)
+
+    worker = create_worker(_guarded, make, job.token, _start_thread=False, _ignore_errors=True)
+    worker.yielded.connect(hear)
+    # After a foreign quit() (napari closing) there is no end message.
+    worker.finished.connect(lambda: job._end("cancelled", None))
+    worker.start()
+    return job
+
+
+def call(function: Callable[[], Any], on_done: Callable[[Any], None], on_error: Callable[[Exception], None]) -> Job:
+    """Run one function in a thread and hand its value back in the GUI thread."""
+
+    def make(_token: threading.Event) -> Iterator[Any]:
+        yield function()
+
+    def end(how: End, error: Exception | None) -> None:
+        if how == "error" and error is not None:
+            on_error(error)
+
+    return start(make, on_done, end)
+
+
+def _guarded(make: Make, token: threading.Event) -> Iterator[tuple[str, Any]]:
+    items = None
+    try:
+        items = make(token)
+        for item in items:
+            yield "item", item
+        yield ("cancelled" if token.is_set() else "done"), None
+    except Cancelled:
+        yield "cancelled", None
+    except Exception as error:
+        log.debug("The run ended with an error", exc_info=error)
+        yield "error", error
+    finally:
+        close = getattr(items, "close", None)
+        if close:
+            close()
