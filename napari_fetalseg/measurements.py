@@ -30,14 +30,14 @@ from napari_fetalseg.layers.drawing import drawing_of
 from napari_fetalseg.session import Series
 from napari_fetalseg.side_by_side import SideBySide
 from napari_fetalseg.table_model import COLUMNS, ResultsModel
-from napari_fetalseg.widgets import Dock, ErrorBox, LinkLabel, TextDialog
+from napari_fetalseg.widgets import Dock, ErrorBox, LinkLabel, TextDialog, link
 
 if TYPE_CHECKING:
     import napari.viewer
 
 _EMPTY = (
     "<p>No measurements yet.</p><p>Open an ultrasound scan and press <b>Segment</b> in the Segment dock: "
-    "each frame becomes a row here.</p><p><a href='sample'>Open sample</a></p>"
+    "each frame becomes a row here.</p><p>" + link("sample", "Open sample") + "</p>"
 )
 
 
@@ -122,7 +122,11 @@ class MeasurementsWidget(Dock):
         self._listen(session.removed, self._on_removed)
         self._listen(session.selected, self._on_selected)
         self._undo.append(self.pictures.stop)
-        self._undo.append(lambda: [job.drop() for job in self._jobs])
+        self._undo.append(self._drop_jobs)
+
+    def _drop_jobs(self) -> None:
+        for job in self._jobs:
+            job.drop()
 
     # Rows
 

@@ -66,11 +66,11 @@ class ResultPanel(QWidget):
             return
         assert self._session.selection is not None
         series, frame = self._session.selection
-        color, _, _ = wording.STATES[result.measurement.state]
-        shown = f"HC {wording.value(result, 'hc')}" if result.measurement.found else "No head found"
+        color = wording.STATES[result.measurement.state][0]
+        hc = f"HC {wording.value(result, 'hc')}" if result.measurement.found else "No head found"
         self.headline.setText(
-            f"<span style='font-size:xx-large; font-weight:600'>{shown}</span>"
-            f"&nbsp;&nbsp;<span style='font-size:large; font-weight:600; color:{color}'>{wording.state(result)}</span>"
+            f"<span style='font-size:x-large; font-weight:600'>{hc}</span>"
+            f"&nbsp;&nbsp;<span style='font-size:medium; font-weight:600; color:{color}'>{wording.state(result)}</span>"
         )
         parts = [f"{n.upper()} {wording.value(result, n)}" for n in ("bpd", "ofd", "ci")]
         self.values.setText(" · ".join(parts) + f"<br>{html.escape(_where(series, frame))}{_origin(result)}")

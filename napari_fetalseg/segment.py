@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Qt
@@ -16,6 +17,7 @@ from qtpy.QtWidgets import (
     QPushButton,
     QRadioButton,
     QScrollArea,
+    QSizePolicy,
     QVBoxLayout,
     QWidget,
 )
@@ -32,7 +34,7 @@ from napari_fetalseg.layers.image import Geometry, current_frame, view_problem
 from napari_fetalseg.result_panel import ResultPanel
 from napari_fetalseg.scale_panel import ScalePanel
 from napari_fetalseg.side_by_side import is_copy
-from napari_fetalseg.widgets import AMBER, Dock, ErrorBox, LinkLabel, TextDialog, WrappedLabel
+from napari_fetalseg.widgets import AMBER, Dock, ErrorBox, LinkLabel, TextDialog, WrappedLabel, link, primary_style
 
 if TYPE_CHECKING:
     import napari.viewer
@@ -71,14 +73,16 @@ class SegmentWidget(Dock):
 
     def _make_parts(self) -> None:
         self.image = QComboBox()
-        self.image.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.targets = QButtonGroup(self)
-        for i, name in enumerate(tasks.NAMES):
-            button = QRadioButton(tasks.get(name).TITLE)
+        self._target_buttons = [QRadioButton(tasks.get(name).TITLE) for name in tasks.NAMES]
+        for i, button in enumerate(self._target_buttons):
             button.setChecked(i == 0)
             self.targets.addButton(button, i)
         self.model = QComboBox()
-        self.model.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        for combo in (self.image, self.model):  # long names must not make the dock wider
+            combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+            combo.setMinimumContentsLength(12)
+            combo.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.model_line = LinkLabel(card=self.show_card)
         self.scale_line = WrappedLabel()
         self.change = QPushButton("Change…")
@@ -89,7 +93,6 @@ class SegmentWidget(Dock):
         self.this_frame.setChecked(True)
         self.advanced = Advanced()
         self.button = QPushButton("Segment   (Shift-S)")
-        self.button.setDefault(True)
         self.reason = WrappedLabel()
         self.progress = QProgressBar()
         keep = self.progress.sizePolicy()
@@ -102,7 +105,7 @@ class SegmentWidget(Dock):
 
     def _lay_out(self) -> None:
         find = QVBoxLayout()
-        for button in self.targets.buttons():
+        for button in self._target_buttons:
             find.addWidget(button)
         model = QVBoxLayout()
         model.addWidget(self.model)
@@ -137,7 +140,7 @@ class SegmentWidget(Dock):
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
         outer.addWidget(scroll)
-        self.setMinimumWidth(self.fontMetrics().averageCharWidth() * 44)
+        self.setMinimumWidth(self.fontMetrics().averageCharWidth() * 52)
 
     def _connect(self) -> None:
         session, layers = self.session, self.viewer.layers
@@ -153,6 +156,8 @@ class SegmentWidget(Dock):
         self._listen(self.viewer.dims.events.current_step, self._refresh)
         self._listen(self.viewer.dims.events.ndisplay, self._refresh)
         self._listen(self.viewer.dims.events.order, self._refresh)
+        self._listen(self.viewer.events.theme, self._on_theme)
+        self._on_theme()
         self._listen(session.started, self._on_started)
         self._listen(session.loaded, self._on_loaded)
         self._listen(session.progressed, self._on_progress)
@@ -165,7 +170,7 @@ class SegmentWidget(Dock):
         actions = {"Shift-S": self.press, "Shift-E": self.result.convert, "Shift-M": self.result.go_back}
         for key, action in actions.items():
             self.viewer.bind_key(key, lambda _viewer, go=action: go(), overwrite=True)
-            self._undo.append(lambda key=key: self.viewer.bind_key(key, None))
+            self._undo.append(partial(self.viewer.bind_key, key, None))
             shortcut = QShortcut(QKeySequence(key.replace("-", "+")), self)
             shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
             shortcut.activated.connect(action)
@@ -254,7 +259,7 @@ class SegmentWidget(Dock):
             self.model_line.setText(f"<span style='color:{AMBER}'><b>!</b> No model is installed for this.</span>")
         else:
             parts = [html.escape(figure) for figure in card_text.figures(card)]
-            self.model_line.setText(" · ".join([*parts, "<a href='card'>card</a>"]))
+            self.model_line.setText(" · ".join([*parts, link("card")]))
         self.advanced.show_level(card.level if card is not None else 0.5)
         self._refresh()
 
@@ -288,10 +293,10 @@ class SegmentWidget(Dock):
         self.error.clear()
         try:
             geometry = Geometry.of(layer)
-            every = self.all_frames.isChecked()
-            frames = range(geometry.frames) if every else [current_frame(self.viewer, layer, geometry)]
+            shown = current_frame(self.viewer, layer, geometry)
+            frames = range(geometry.frames) if self.all_frames.isChecked() else [shown]
             preferences.save(settings)
-            self.session.segment(layer, settings, frames)
+            self.session.segment(layer, settings, frames, shown)
         except FetalSegError as error:
             self.error.show_error(error)
 
@@ -319,8 +324,8 @@ class SegmentWidget(Dock):
             self.reason.setVisible(bool(problem))
         name = f"{self.card.name} {self.card.version}" if self.card is not None else "no model"
         where = self._where if self.card is None or self.card.name in self._where else f"{name} · {self._where}"
-        parts = [html.escape(where), spacing, "<a href='keys'>keys</a>"]
-        self.status.setText(" · ".join(parts) + f"<br><small>{wording.RESEARCH}</small>")
+        small = f"<small>{wording.RESEARCH} {link('keys', 'Keys')}</small>"
+        self.status.setText(f"{html.escape(where)} · {spacing}<br>{small}")
 
     def _spacing_words(self) -> tuple[str, str]:
         if self.layer is None:
@@ -331,7 +336,7 @@ class SegmentWidget(Dock):
             return f"<span style='color:{AMBER}'><b>!</b> {spacings.UNKNOWN}</span>", html.escape(str(error))
         if spacing is None:
             return f"<span style='color:{AMBER}'><b>!</b> {spacings.UNKNOWN}</span>", html.escape(spacings.HOW_TO)
-        return html.escape(spacings.text(spacing)), f"from {html.escape(spacing.source)}"
+        return html.escape(spacings.text(spacing)), f"from {_breakable(spacing.source)}"
 
     def _refresh_frames(self) -> None:
         frames = 1
@@ -382,6 +387,9 @@ class SegmentWidget(Dock):
         self.reason.setText(html.escape(sentence))
         self.reason.show()
 
+    def _on_theme(self, _event: Any = None) -> None:
+        self.button.setStyleSheet(primary_style(self.viewer.theme))
+
     def _on_spacing(self, layer: Any) -> None:
         if layer is self.layer:
             self.error.clear()
@@ -396,3 +404,8 @@ class SegmentWidget(Dock):
     def show_keys(self) -> None:
         """Show the keys."""
         TextDialog("Keys", "\n".join(f"{key:<10} {what}" for key, what in KEYS.items()), self).show()
+
+
+def _breakable(name: str) -> str:
+    """A file name as rich text that may wrap after its underscores and dots."""
+    return html.escape(name).replace("_", "_\u200b").replace(".", ".\u200b")

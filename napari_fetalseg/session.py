@@ -115,8 +115,16 @@ class Session:
         """Whether a segmentation is running."""
         return self._job is not None
 
-    def segment(self, layer: Any, settings: SegmentSettings, frames: Sequence[int]) -> Series:
+    def segment(self, layer: Any, settings: SegmentSettings, frames: Sequence[int], shown: int | None = None) -> Series:
         """Segment frames of an image layer in the background.
+
+        Parameters
+        ----------
+        layer : napari.layers.Image
+        settings : SegmentSettings
+        frames : sequence of int
+        shown : int, optional
+            The frame on the screen: its result becomes the selected one.
 
         Raises
         ------
@@ -143,7 +151,10 @@ class Session:
                 self.progressed.emit(0, len(frames), 0.0)
                 return
             done[0] += len(value)
-            self._add(series, value, first[0])
+            self._add(series, value)
+            there = [r.frame for r in value]
+            if shown in there or first[0]:
+                self.select(series, shown if shown in there else there[0], "run")
             first[0] = False
             self.progressed.emit(done[0], len(frames), time.monotonic() - begun[0])
 
@@ -193,7 +204,7 @@ class Session:
         title = layer.name if number == 1 else f"{layer.name} [{number}]"
         return Series(title, number, weakref.ref(layer), source.geometry, settings, source, spacing)
 
-    def _add(self, series: Series, results: list[Result], first: bool) -> None:
+    def _add(self, series: Series, results: list[Result]) -> None:
         if series.spacing != (results[0].spacing if results else None):
             results = [pipeline.recalibrate(r, series.spacing) for r in results]
         if series not in self.series:
@@ -201,8 +212,6 @@ class Session:
         for result in results:
             series.results[result.frame] = result
         self.added.emit(series, [r.frame for r in results])
-        if first and results:
-            self.select(series, results[0].frame, "run")
 
     # Editing
 

@@ -24,7 +24,8 @@ from qtpy.QtWidgets import (
 )
 
 from fetalseg.errors import FetalSegError
-from napari_fetalseg.wording import STATES, State
+from fetalseg.result import State
+from napari_fetalseg.wording import STATES
 
 log = logging.getLogger("napari_fetalseg")
 RED = STATES[State.REFUSE][0]
@@ -151,6 +152,24 @@ class WrappedLabel(QLabel):
         super().__init__(text)
         self.setWordWrap(True)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+
+
+def link(name: str, text: str = "") -> str:
+    """Return a link for a `LinkLabel`, in a blue that is read on dark and on light."""
+    return f"<a href='{name}' style='color:#3b8eea'>{text or name}</a>"
+
+
+def primary_style(theme: str) -> str:
+    """Return the look of a dock's one primary button in napari's theme."""
+    from napari.utils.theme import get_theme
+
+    colors = get_theme(theme)
+    return (
+        "QPushButton { font-weight: 600; padding: 0.5em; "
+        f"background-color: {colors.current.as_hex()}; color: {colors.text.as_hex()}; }}"
+        f"QPushButton:disabled {{ background-color: {colors.foreground.as_hex()}; }}"
+        f"QPushButton:hover {{ background-color: {colors.highlight.as_hex()}; }}"
+    )
 
 
 class LinkLabel(WrappedLabel):

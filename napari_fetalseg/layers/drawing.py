@@ -13,6 +13,11 @@ from napari_fetalseg.layers.mask import MaskLayer
 from napari_fetalseg.layers.shapes import CaliperLayer, EllipseLayer
 from napari_fetalseg.session import Series, Session
 
+# Callipers are thinner than the ellipse by this factor.
+_THIN = 0.75
+# With more lines than this, drawing all anew at each step of a zoom would be felt.
+_MANY = 60
+
 _sessions: weakref.WeakKeyDictionary[Any, Drawing] = weakref.WeakKeyDictionary()
 
 
@@ -48,7 +53,7 @@ class _Layers:
             self._ellipse_selected,
             self._ellipse_removed,
         )
-        self.callipers = CaliperLayer(series.geometry, f"{name} callipers{end}", width / 2)
+        self.callipers = CaliperLayer(series.geometry, f"{name} callipers{end}", width * _THIN)
 
     @property
     def all(self) -> tuple[Any, Any, Any]:
@@ -102,6 +107,7 @@ class Drawing:
         viewer.layers.events.removed.connect(self._on_layer_removed)
         viewer.layers.events.inserted.connect(self._on_layer_inserted)
         viewer.dims.events.current_step.connect(self._on_step)
+        viewer.scene.camera.events.zoom.connect(self._on_zoom)
         for layer in viewer.layers:
             self._follow(layer)
 
@@ -154,6 +160,14 @@ class Drawing:
         zoom = float(viewer.scene.camera.zoom) * abs(float(geometry.transform["scale"][-1]))
         size = max(geometry.plane)
         return min(max(2.0 / max(zoom, 1e-9), size / 600), size / 100)
+
+    def _on_zoom(self, _event: Any = None) -> None:
+        viewer = self._viewer()
+        for drawn in self._drawn if viewer is not None else ():
+            if len(drawn.series.results) <= _MANY:
+                width = self._line_width(viewer, drawn.series.geometry)
+                drawn.ellipse.widen(width)
+                drawn.callipers.widen(width * _THIN)
 
     def _above(self, viewer: Any, series: Series) -> int:
         """Where new layers go: above the image and what belongs to it."""

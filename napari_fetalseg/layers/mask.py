@@ -37,7 +37,7 @@ class MaskLayer:
         self.layer = Labels(
             np.zeros(geometry.shape, np.uint8),
             name=name,
-            opacity=0.3,
+            opacity=0.25,
             colormap=DirectLabelColormap(color_dict=colors),
             **geometry.transform,
         )

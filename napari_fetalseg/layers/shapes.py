@@ -60,10 +60,11 @@ def _with_frame(points: NDArray[np.float64], geometry: Geometry, frame: int) -> 
 class _Shapes:
     """A Shapes layer in which each shape knows its frame by a feature, whatever the order."""
 
-    def __init__(self, geometry: Geometry, name: str, features: dict[str, Any], **looks: Any) -> None:
+    def __init__(self, geometry: Geometry, name: str, width: float, features: dict[str, Any], **looks: Any) -> None:
         from napari.layers import Shapes
 
         self._geometry = geometry
+        self._width = width
         self._busy = False
         self.layer = Shapes(
             ndim=len(geometry.shape), name=name, features=pd.DataFrame(features), **looks, **geometry.square_transform
@@ -83,6 +84,18 @@ class _Shapes:
             with self.layer.block_thumbnail_update():
                 self.layer.add(shapes, shape_type=kind, **looks)
             self.layer.features = pd.concat([before, features], ignore_index=True) if len(before) else features
+        finally:
+            self._busy = False
+
+    def widen(self, width: float) -> None:
+        """Draw the lines with another width, in the shapes' coordinates."""
+        if abs(width / self._width - 1) < 0.2:
+            return
+        self._width = width
+        self._busy = True
+        try:
+            self.layer.edge_width = width
+            self.layer.refresh(extent=False)
         finally:
             self._busy = False
 
@@ -125,8 +138,7 @@ class EllipseLayer(_Shapes):
         on_select: Callable[[int], None],
         on_remove: Callable[[set[int]], None],
     ) -> None:
-        super().__init__(geometry, name, {"frame": np.zeros(0, int)}, edge_color=ELLIPSE_COLOR)
-        self._width = width
+        super().__init__(geometry, name, width, {"frame": np.zeros(0, int)}, edge_color=ELLIPSE_COLOR)
         self._on_edit, self._on_select, self._on_remove = on_edit, on_select, on_remove
         self._going: set[int] = set()
         self.layer.current_edge_color = ELLIPSE_COLOR
@@ -223,13 +235,12 @@ class EllipseLayer(_Shapes):
 
 
 class CaliperLayer(_Shapes):
-    """The callipers of the ellipses, with end bars and their values; they can't be dragged."""
+    """The callipers of the ellipses with their values; they can't be dragged."""
 
     def __init__(self, geometry: Geometry, name: str, width: float) -> None:
         text = {"string": "{label}", "size": 9, "color": CALIPER_COLOR, "anchor": "upper_left"}
         features = {"frame": np.zeros(0, int), "name": np.zeros(0, str), "label": np.zeros(0, str)}
-        super().__init__(geometry, name, features, text=text, edge_color=CALIPER_COLOR)
-        self._width = width
+        super().__init__(geometry, name, width, features, text=text, edge_color=CALIPER_COLOR)
         self.layer.editable = False
 
     def _color(self) -> str:
@@ -242,13 +253,13 @@ class CaliperLayer(_Shapes):
         labels = list(self.layer.features["label"])
         for key in wanted.keys() & at.keys():
             line, label = wanted[key]
-            _compat.replace_shape(self.layer, at[key], self._path(line, key[0]))
+            _compat.replace_shape(self.layer, at[key], self._line(line, key[0]))
             labels[at[key]] = label
         if labels != list(self.layer.features["label"]):
             self.layer.features = self.layer.features.assign(label=labels)
         new = {k: v for k, v in wanted.items() if k not in at}
         rows = [{"frame": k[0], "name": k[1], "label": v[1]} for k, v in new.items()]
-        self._add([self._path(v[0], k[0]) for k, v in new.items()], "path", self._width, pd.DataFrame(rows))
+        self._add([self._line(v[0], k[0]) for k, v in new.items()], "line", self._width, pd.DataFrame(rows))
         self._remove([i for (f, n), i in at.items() if f in found and (f, n) not in wanted])
         self.layer.editable = False
 
@@ -258,10 +269,6 @@ class CaliperLayer(_Shapes):
         set_transform(self.layer, geometry.square_transform)
         self.show(found)
 
-    def _path(self, line: Caliper, frame: int) -> NDArray[np.float64]:
-        """A line with a bar across each end, as one stroke."""
-        start, end = ((np.array([y * self._geometry.row_stretch, x])) for x, y in (line.start_xy, line.end_xy))
-        along = (end - start) / max(float(np.hypot(*(end - start))), 1e-9)
-        bar = np.array([along[1], -along[0]]) * 4 * self._width
-        points = np.array([start - bar, start + bar, start, end, end - bar, end + bar])
-        return _with_frame(points, self._geometry, frame)
+    def _line(self, line: Caliper, frame: int) -> NDArray[np.float64]:
+        ends = np.array([[y * self._geometry.row_stretch, x] for x, y in (line.start_xy, line.end_xy)])
+        return _with_frame(ends, self._geometry, frame)
