@@ -1,12 +1,13 @@
 """The fetal head in ultrasound: two looks, one outline, an ellipse in mm.
 
-The first look sees the whole picture. Where the head is small in it, the second sees a window around
-the head, magnified. The outline is traced between pixels where the averaged probability crosses the
-model's calibrated level, and the ellipse is fitted to it in mm.
+The first look sees the whole picture and finds the head. The second sees a window around it, in which
+every head is about the same size, as it is and mirrored. The outline is traced between pixels where the
+averaged probability crosses the model's calibrated level, and the ellipse is fitted to it in mm.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -26,8 +27,8 @@ from fetalseg.tasks.head_input import grey_range, normalize, standardize
 NAME = "head"
 TITLE = "Fetal head"
 
-# The second look is taken where the head fills less than this share of what it fills there.
-_SECOND_LOOK_BELOW = 0.85
+# A first look may be far off; the second then still sees most of the picture.
+_WIDEST = 1.6
 # Regions under this share of the view are specks, not heads.
 _SPECK = 0.002
 _FLIPS = ((False, False), (False, True), (True, False), (True, True))
@@ -79,12 +80,16 @@ def segment(
     low, high = grey_range(raw)
     if high <= low:
         return _nothing(shape, notes, spacing)
-    look = first = _look(whole, raw, low, high, network, level, settings, shape, pixel)
-    if first is None or look is None:
+    flips = _FLIPS if settings.flips else _FLIPS[:1]
+    # To find the head, one pass is enough; the mirrored copies are spent on the outline.
+    first = _look(whole, raw, low, high, network, level, flips[:1] if settings.second_look else flips, shape, pixel)
+    if first is None:
         return _nothing(shape, notes, spacing)
-    around = View.around(first.ellipse, card.size, pixel)
-    if settings.second_look and around.step_x < _SECOND_LOOK_BELOW * whole.step_x:
-        look = _look(around, around.look(frame), low, high, network, level, settings, shape, pixel) or first
+    look = first
+    if settings.second_look:
+        around = View.around(first.ellipse, card.size, pixel)
+        if around.step_x < _WIDEST * whole.step_x:
+            look = _look(around, around.look(frame), low, high, network, level, flips, shape, pixel) or first
     mask = _mask(look, first, level, shape, settings.keep_largest)
     evidence = _evidence(look, first, mask, raw, shape, level)
     measurement = _measure(look.ellipse, spacing, card)
@@ -149,12 +154,11 @@ def _look(
     high: float,
     network: Network,
     level: float,
-    settings: SegmentSettings,
+    flips: Sequence[tuple[bool, bool]],
     shape: tuple[int, int],
     pixel: tuple[float, float],
 ) -> _Look | None:
     image = standardize(normalize(raw, low, high))
-    flips = _FLIPS if settings.flips else _FLIPS[:1]
     batch = np.stack([image[:: -1 if ud else 1, :: -1 if lr else 1] for ud, lr in flips])[:, np.newaxis]
     answers = network(np.ascontiguousarray(batch))
     answers = np.stack([a[:: -1 if ud else 1, :: -1 if lr else 1] for a, (ud, lr) in zip(answers, flips, strict=True)])
@@ -298,10 +302,12 @@ def _off_sector(ellipse: Ellipse, whole: View, raw: NDArray[np.float32]) -> floa
     labels, sizes = outlines.regions(lit, 0.5)
     if not len(sizes):
         return 0.0
-    y, x = np.nonzero(labels == int(sizes.argmax()) + 1)
+    # Not the largest alone: a dark brain may part the sector. Text and marks at its side are small.
+    parts = np.flatnonzero(sizes > 0.01 * lit.size) + 1
+    y, x = np.nonzero(np.isin(labels, parts))
     try:
         hull = ConvexHull(whole.to_picture(np.column_stack([x, y]).astype(np.float64)))
-    except QhullError:
+    except (QhullError, ValueError):
         return 0.0
     points = ellipses.outline(ellipse, 180)
     distance = (points @ hull.equations[:, :2].T + hull.equations[:, 2]).max(axis=1)
