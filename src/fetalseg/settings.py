@@ -62,7 +62,7 @@ class SegmentSettings(_Settings):
     flips : bool
         Average the network's answer over mirrored copies of the picture.
     second_look : bool
-        Look again at a window around a small head, magnified.
+        Look again at a window around the head, in which every head is about the same size.
     keep_largest : bool
         Keep only the largest region of the mask.
     """
@@ -134,6 +134,8 @@ class TrainSettings(_Settings):
         Share of samples with an acoustic shadow; standard deviation of multiplicative speckle.
     imagenet : bool
         Start the encoder from ImageNet weights (needs the extra ``train``).
+    version, data_licence, weights_licence, limits : str
+        What the model card says; they change no weight.
     """
 
     task: str = "head"
@@ -162,6 +164,10 @@ class TrainSettings(_Settings):
     shadow_share: float = 0.2
     speckle: float = 0.15
     imagenet: bool = True
+    version: str = "1.0"
+    data_licence: str = ""
+    weights_licence: str = ""
+    limits: str = ""
 
     def __post_init__(self) -> None:
         if self.input_rows % 32 or self.input_columns % 32:

@@ -47,7 +47,7 @@ def add_model_options(made: argparse.ArgumentParser) -> None:
         "--level", type=float, metavar="P", help="probability at which the outline is drawn (default: the model's own)"
     )
     made.add_argument("--no-flips", action="store_true", help="do not average mirrored copies: faster, a little worse")
-    made.add_argument("--no-second-look", action="store_true", help="do not look again, magnified, at small heads")
+    made.add_argument("--no-second-look", action="store_true", help="do not look again at a window around the head")
 
 
 def segment_settings(given: argparse.Namespace) -> SegmentSettings:

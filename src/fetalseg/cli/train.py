@@ -33,6 +33,12 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     made.add_argument(
         "--negatives", type=Path, action="append", default=[], metavar="DIR", help="pictures without a head; repeatable"
     )
+    made.add_argument(
+        "--card-from",
+        type=Path,
+        metavar="MODEL",
+        help="with --kept-out 0: take level, intervals and figures from this model, trained the same way on a split",
+    )
     made.add_argument("--name", default="", help="the model's name (default: the architecture's)")
     made.add_argument("--task", choices=["head"], help="what to learn")
     made.add_argument("--arch", help="architecture: unet")
@@ -63,6 +69,7 @@ def run(given: argparse.Namespace) -> int:
         settings,
         name=given.name,
         negatives=given.negatives,
+        card_from=given.card_from,
         device=choose_device(given.device),
         log=lambda text: print(text, flush=True),
     )

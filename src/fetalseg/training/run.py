@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import importlib.metadata
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ def train(
     *,
     name: str = "",
     negatives: Sequence[Path] = (),
+    card_from: Path | None = None,
     device: str = "cpu",
     log: Log = lambda text: None,
 ) -> Card:
@@ -44,6 +46,9 @@ def train(
         The model's name in the catalogue; the architecture's by default.
     negatives : sequence of Path
         Folders of pictures without a head; all of them are trained on.
+    card_from : Path, optional
+        A model trained the same way on a split. When all pictures train, none is left to calibrate and report on:
+        level, intervals and figures are then that model's, and the card says so.
     """
     import torch
 
@@ -80,16 +85,36 @@ def train(
         task=settings.task,
         arch=settings.arch,
         title=architecture.TITLE,
-        version="1.0",
+        version=settings.version,
         parameters=architecture.DEFAULTS,
         input_rows=settings.input_rows,
         input_columns=settings.input_columns,
         sha256=weights.save(network, out / weights.WEIGHTS),
         training=_training(settings, trained, kept, others),
+        data_licence=settings.data_licence,
+        weights_licence=settings.weights_licence,
+        limits=settings.limits,
     )
+    if card_from is not None:
+        card = _with_figures_of(card, Card.read(card_from / weights.CARD))
     card.write(out / weights.CARD)
     draw(out / "curves.csv", out / "curves.png", title=f"{card.title} · {card.task}")
     return card
+
+
+def _with_figures_of(card: Card, measured: Card) -> Card:
+    note = (
+        f"Level, intervals and figures are those of a model trained the same way on {measured.training['pictures']} "
+        f"pictures ({measured.training['exams']} exams; weights {measured.sha256[:12]}) and measured on exams that it "
+        "had not seen. These weights were then trained on all pictures."
+    )
+    return replace(
+        card,
+        level=measured.level,
+        intervals=measured.intervals,
+        figures=measured.figures,
+        training={**card.training, "figures_from": note},
+    )
 
 
 def _grey(path: Path) -> np.ndarray[Any, np.dtype[Any]]:
