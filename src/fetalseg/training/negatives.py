@@ -17,7 +17,7 @@ def synthetic(size: tuple[int, int], rng: Generator) -> NDArray[np.float32]:
 
 def _noise(size: tuple[int, int], rng: Generator) -> NDArray[np.float64]:
     blurred: NDArray[np.float64] = ndimage.gaussian_filter(rng.random(size), rng.uniform(0, 1.5))
-    return blurred * rng.uniform(0.3, 1.2)
+    return np.asarray(blurred * rng.uniform(0.3, 1.2))
 
 
 def _clouds(size: tuple[int, int], rng: Generator) -> NDArray[np.float64]:
