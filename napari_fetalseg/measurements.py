@@ -56,7 +56,7 @@ class MeasurementsWidget(Dock):
         self.session = self._drawing.session
         self._busy = False
         self._jobs: list[workers.Job] = []
-        self.pictures = SideBySide(self.viewer)
+        self.pictures = SideBySide(self.viewer, self._side_ended)
         self._make_parts()
         self._lay_out()
         self._connect()
@@ -249,6 +249,10 @@ class MeasurementsWidget(Dock):
             self.error.show_error(FetalSegError("The image of this result is closed; open it and segment it again."))
             return
         self.pictures.start(image, drawn.all)
+
+    def _side_ended(self) -> None:
+        if self.open:
+            self.side_button.setChecked(False)
 
     def open_sample(self) -> None:
         """Open the first sample."""

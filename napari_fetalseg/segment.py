@@ -384,6 +384,8 @@ class SegmentWidget(Dock):
         self.error.show_error(error)
 
     def _on_told(self, sentence: str) -> None:
+        if self._problem():
+            return  # what to do next stays legible
         self.reason.setText(html.escape(sentence))
         self.reason.show()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,9 +24,13 @@ class SideBySide:
     Parameters
     ----------
     viewer : napari.Viewer
+    on_stop : callable
+        Called when it ended, also where a person closed one of its layers.
     """
 
     viewer: Any
+    on_stop: Callable[[], Any]
+    _image: Any = None
     _copy: Any = None
     _grid: dict[str, Any] | None = None
     _hidden: tuple[Any, ...] = ()
@@ -52,6 +57,7 @@ class SideBySide:
         state = state | {"name": f"{image.name} · original", "metadata": {_MARK: True}, "visible": True}
         self._copy = Layer.create(data, state, kind)
         viewer.layers.insert(0, self._copy)
+        self._image = image
         self._link(image)
         _compat.split_grid(grid, self._copy)
         grid.shape, grid.stride, grid.spacing = (1, 2), 1, 0.01
@@ -68,10 +74,11 @@ class SideBySide:
         viewer.layers.events.removed.disconnect(self._on_removed)
         before, self._grid = self._grid, None
         copy, self._copy = self._copy, None
-        if copy is not None and copy in viewer.layers:
+        if copy is not None:
             from napari.experimental import unlink_layers
 
             unlink_layers([copy])
+        if copy in viewer.layers:
             viewer.layers.remove(copy)
         _compat.unsplit_grid(grid)
         grid.enabled = before["enabled"]
@@ -79,7 +86,9 @@ class SideBySide:
         for layer in self._hidden:
             layer.visible = True
         self._hidden = ()
+        self._image = None
         viewer.reset_view()
+        self.on_stop()
 
     def _link(self, image: Any) -> None:
         from napari.experimental import link_layers
@@ -88,6 +97,5 @@ class SideBySide:
         link_layers([image, self._copy], names)
 
     def _on_removed(self, event: Any) -> None:
-        if event.value is self._copy:
-            self._copy = None
+        if event.value is self._copy or event.value is self._image:
             self.stop()

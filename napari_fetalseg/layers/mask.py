@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from qtpy.QtCore import QTimer
 
 from napari_fetalseg import _compat
 from napari_fetalseg.layers.image import Geometry
@@ -34,6 +35,7 @@ class MaskLayer:
         self._on_edit = on_edit
         self._busy = False
         self._painted: set[int] = set()
+        self._dirty: set[int] = set()
         self.layer = Labels(
             np.zeros(geometry.shape, np.uint8),
             name=name,
@@ -116,8 +118,14 @@ class MaskLayer:
 
     def _tell(self, frames: set[int]) -> None:
         self._painted |= frames
-        if frames:
-            self._on_edit(frames)
+        if frames and not self._dirty:
+            # napari tells of a fill or a bulk edit before it is done, so the mask is looked at afterwards.
+            QTimer.singleShot(0, self._flush)
+        self._dirty |= frames
+
+    def _flush(self) -> None:
+        frames, self._dirty = self._dirty, set()
+        self._on_edit(frames)
 
 
 def set_transform(layer: Any, transform: dict[str, Any]) -> None:

@@ -241,7 +241,8 @@ class CaliperLayer(_Shapes):
         text = {"string": "{label}", "size": 9, "color": CALIPER_COLOR, "anchor": "upper_left"}
         features = {"frame": np.zeros(0, int), "name": np.zeros(0, str), "label": np.zeros(0, str)}
         super().__init__(geometry, name, width, features, text=text, edge_color=CALIPER_COLOR)
-        self.layer.editable = False
+        self.layer.events.editable.connect(self._lock)
+        self._lock()
 
     def _color(self) -> str:
         return CALIPER_COLOR
@@ -261,13 +262,17 @@ class CaliperLayer(_Shapes):
         rows = [{"frame": k[0], "name": k[1], "label": v[1]} for k, v in new.items()]
         self._add([self._line(v[0], k[0]) for k, v in new.items()], "line", self._width, pd.DataFrame(rows))
         self._remove([i for (f, n), i in at.items() if f in found and (f, n) not in wanted])
-        self.layer.editable = False
 
     def place(self, geometry: Geometry, found: Mapping[int, list[tuple[Caliper, str]]]) -> None:
         """Follow the image to another place or scale."""
         self._geometry = geometry
         set_transform(self.layer, geometry.square_transform)
         self.show(found)
+
+    def _lock(self, _event: Any = None) -> None:
+        # napari makes a layer editable again whenever the view turns to 2-D.
+        if self.layer.editable:
+            self.layer.editable = False
 
     def _line(self, line: Caliper, frame: int) -> NDArray[np.float64]:
         ends = np.array([[y * self._geometry.row_stretch, x] for x, y in (line.start_xy, line.end_xy)])

@@ -1,0 +1,150 @@
+"""A napari window with both docks, and a network that finds bright heads at once."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+
+from fetalseg.models import catalogue
+from fetalseg.models.card import Card
+from fetalseg.result import Ellipse
+from standins import bright, disc
+
+TRUTH = Ellipse(120.0, 90.0, 70.0, 50.0, 25.0)
+SHAPE = (180, 240)
+
+
+@dataclass
+class StandIn:
+    """What the pipeline calls a predictor; `gate` holds it up, `error` makes it fail."""
+
+    card: Card
+    device: str = "cpu"
+    backend: str = "stand-in"
+    gate: threading.Event = field(default_factory=threading.Event)
+    error: Exception | None = None
+    pause_s: float = 0.0
+    calls: int = 0
+
+    def describe(self) -> str:
+        return "CPU · standin 1.0"
+
+    def __call__(self, batch: np.ndarray) -> np.ndarray:
+        self.calls += 1
+        self.gate.wait(10)
+        if self.pause_s:
+            threading.Event().wait(self.pause_s)
+        if self.error is not None:
+            raise self.error
+        return bright(batch)
+
+
+@pytest.fixture
+def predictor(monkeypatch, tmp_path):
+    card = Card(
+        name="standin",
+        task="head",
+        arch="none",
+        title="Stand-in",
+        version="1.0",
+        parameters={},
+        input_rows=192,
+        input_columns=288,
+        sha256="0" * 64,
+        intervals=((50.0, 2.0), (350.0, 4.0)),
+        figures={"kept_out": {"dsc": 97.9, "adf_mm": 1.8}},
+        limits="Bright discs only.",
+    )
+    stand_in = StandIn(card)
+    stand_in.gate.set()
+    model = catalogue.Model(card, tmp_path)
+    monkeypatch.setattr("fetalseg.pipeline.get_predictor", lambda *_: stand_in)
+    monkeypatch.setattr(catalogue, "models", lambda task=None: [model])
+    monkeypatch.setattr(catalogue, "find", lambda task, name="default": model)
+    monkeypatch.setattr("napari_fetalseg.torch_import.import_torch", lambda: None)
+    return stand_in
+
+
+@pytest.fixture(autouse=True)
+def _own_settings(monkeypatch):
+    """No test sees, or leaves, choices in the user's own settings."""
+    monkeypatch.setattr("napari_fetalseg.preferences._section", lambda task: None)
+
+
+@pytest.fixture
+def head():
+    """A picture with a bright head of known size."""
+    return disc(TRUTH, SHAPE)
+
+
+def loop(frames: int = 6) -> np.ndarray:
+    """A cine loop in which the head moves to the right by 3 pixels a frame."""
+    return np.stack([disc(Ellipse(110.0 + 3 * k, 90.0, 60.0, 45.0, 10.0), SHAPE) for k in range(frames)])
+
+
+class Window:
+    """A viewer with the Segment and the Measurements dock."""
+
+    def __init__(self, viewer, qtbot) -> None:
+        from napari_fetalseg.actions import open_docks
+
+        self.viewer, self.qtbot = viewer, qtbot
+        self.segment, self.measurements = open_docks(viewer)
+        self.session = self.segment.session
+
+    def add(self, pixels, **looks):
+        layer = self.viewer.add_image(pixels, contrast_limits=(0, 255), **{"name": "scan", "rgb": False, **looks})
+        self.viewer.reset_view()
+        self.qtbot.wait(30)
+        return layer
+
+    def run(self, every: bool = False) -> None:
+        self.segment.all_frames.setChecked(every)
+        self.segment.this_frame.setChecked(not every)
+        self.segment.press()
+        self.settle()
+
+    def settle(self, timeout: int = 10_000) -> None:
+        """Wait until nothing runs."""
+        idle = lambda: self.session._job is None and self.session._edit_job is None and not self.session._edits  # noqa: E731
+        self.qtbot.wait(20)
+        self.qtbot.waitUntil(idle, timeout=timeout)
+        self.qtbot.wait(20)
+
+    def drawn(self, series=None):
+        """The layers of a series; of the newest one by default."""
+        from napari_fetalseg.layers.drawing import drawing_of
+
+        return drawing_of(self.viewer).layers_of(series or self.session.series[-1])
+
+    def result(self, frame: int = 0, series=None):
+        return (series or self.session.series[-1]).results[frame]
+
+    def cell(self, row: int, title: str) -> str:
+        from napari_fetalseg.table_model import COLUMNS
+
+        column = [c.title for c in COLUMNS].index(title)
+        return self.measurements.proxy.index(row, column).data()
+
+
+@pytest.fixture
+def window(make_napari_viewer, qtbot, predictor):
+    made = Window(make_napari_viewer(show=False), qtbot)
+    yield made
+    predictor.gate.set()
+    made.settle()
+
+
+@pytest.fixture
+def shown(make_napari_viewer, qtbot, predictor):
+    """The same on the screen, for the mouse."""
+    viewer = make_napari_viewer(show=True)
+    viewer.window._qt_window.resize(1200, 800)
+    made = Window(viewer, qtbot)
+    qtbot.wait(200)
+    yield made
+    predictor.gate.set()
+    made.settle()

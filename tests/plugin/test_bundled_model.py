@@ -1,0 +1,24 @@
+"""The whole way with the bundled network on a phantom of known size, in a real window."""
+
+from __future__ import annotations
+
+import pytest
+
+from fetalseg import samples
+from napari_fetalseg.actions import PLUGIN, open_docks
+
+
+def test_a_sample_is_measured_within_3_percent(make_napari_viewer, qtbot):
+    file = samples.names()[0]
+    viewer = make_napari_viewer(show=True)
+    viewer.open_sample(PLUGIN, file.split(".")[0])
+    segment, table = open_docks(viewer)
+    segment.press()
+    qtbot.waitUntil(lambda: not segment.session.running, timeout=60_000)
+    assert segment.error.sentence() == ""
+    (true,) = {row.hc_mm for row in samples.truth() if row.filename == file}
+    result = segment.session.selected_result()
+    assert result.measurement.values["hc_mm"] == pytest.approx(true, rel=0.03)
+    assert result.provenance.model == "unet"
+    assert "unet" in segment.status.text()
+    assert table.model.rowCount() == 1
