@@ -10,14 +10,33 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from fetalseg.phantoms.ultrasound import Head, picture
+from fetalseg.phantoms.ultrasound import Head, loop, picture
 from fetalseg.result import Ellipse
 
 STILLS: dict[str, Head] = {
-    "second_trimester.png": Head(Ellipse(410.3, 270.7, 199.0, 155.0, 12.0), 0.1535),
-    "third_trimester.jpg": Head(Ellipse(517.6, 392.4, 330.0, 262.0, 155.0), 0.1620, shape=(768, 1024), fluid=0.3),
+    "second_trimester.png": Head(Ellipse(402.3, 268.7, 244.0, 192.0, 8.0), 0.1280),
+    "third_trimester.jpg": Head(
+        Ellipse(514.6, 392.4, 312.0, 249.0, 156.0),
+        0.1720,
+        shape=(768, 1024),
+        bone_mm=2.8,
+        scalp_mm=3.5,
+        fluid_mm=2.0,
+        brain_db=-38.0,
+        wall_db=-35.0,
+        pulse_mm=0.45,
+        loss_db=6.0,
+    ),
     "first_trimester.tif": Head(
-        Ellipse(395.4, 290.2, 122.0, 98.0, 35.0), 0.1080, bone_mm=1.3, fluid=0.7, brain=1.5, gain_db=2.0
+        Ellipse(421.4, 300.2, 150.0, 124.0, 32.0),
+        0.0868,
+        bone_mm=1.5,
+        scalp_mm=0.6,
+        fluid_mm=7.0,
+        plexus=0.38,
+        skull_db=-8.0,
+        brain_db=-34.0,
+        pulse_mm=0.28,
     ),
 }
 CINE = "cine_loop.tif"
@@ -26,7 +45,7 @@ CINE_FRAMES = 10
 
 def cine() -> list[Head]:
     """Return the loop's heads: moving and turning gently, a little smaller as the plane tilts."""
-    start = Head(Ellipse(250.0, 168.0, 124.0, 97.0, 170.0), 0.2450, shape=(336, 504))
+    start = Head(Ellipse(250.0, 168.0, 148.0, 116.0, 172.0), 0.2060, shape=(336, 504))
     heads = []
     for frame in range(CINE_FRAMES):
         phase = 2 * math.pi * frame / CINE_FRAMES
@@ -50,8 +69,7 @@ def render(name: str) -> NDArray[np.uint8]:
 
 def render_cine() -> NDArray[np.uint8]:
     """Return the loop, shape (frames, rows, columns)."""
-    # One seed a frame: the head moves, so its speckle does not stay.
-    return np.stack([picture(head, np.random.default_rng([2024, 100 + k])) for k, head in enumerate(cine())])
+    return loop(cine(), np.random.default_rng([2024, len(STILLS)]))
 
 
 def write(folder: Path) -> None:
@@ -68,7 +86,7 @@ def write(folder: Path) -> None:
         if name.endswith(".tif"):
             tifffile.imwrite(folder / name, pixels, compression="zlib", predictor=True)
         else:
-            Image.fromarray(pixels).save(folder / name, **({"quality": 93} if name.endswith(".jpg") else {}))
+            Image.fromarray(pixels).save(folder / name, quality=93)  # a PNG has no use for the quality
         sizes.append([name, str(head.pixel_mm), f"{head.hc_mm:.2f}"])
         truth.append(_row(name, 0, head))
     tifffile.imwrite(folder / CINE, render_cine(), compression="zlib", predictor=True, photometric="minisblack")
