@@ -190,9 +190,13 @@ def test_wrong_usage_is_two_and_says_what_to_do(fetalseg, scan, tmp_path):
     assert wrong.returncode == 2
     assert "0.15" in wrong.stderr
     unknown = fetalseg("segment", scan, "--model", "nonesuch", "--out", out)
-    assert unknown.returncode != 0
+    assert unknown.returncode == 2
     assert "unet" in unknown.stderr
     assert "Traceback" not in unknown.stderr + wrong.stderr
+    no_csv = fetalseg("segment", scan, "--spacing-csv", tmp_path / "none.csv", "--out", out)
+    assert no_csv.returncode == 2
+    assert "none.csv" in no_csv.stderr
+    assert not (out / "measurements.csv").exists()
 
 
 def test_a_missing_input_has_its_row_and_stops_no_other(fetalseg, rows, scan, tmp_path):

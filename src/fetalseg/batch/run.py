@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fetalseg.errors import Cancelled, FetalSegError, SettingsError
+from fetalseg.errors import Cancelled, FetalSegError, SettingsError, SpacingError
 from fetalseg.io import atomic, folders, spacing_csv
 from fetalseg.pipeline import Cancel, Pipeline, Progress
 from fetalseg.report import manifest, overlay, table
@@ -89,7 +89,10 @@ def run(
     if not found.items:
         raise SettingsError("There is nothing to segment: give files or folders.")
     if batch.spacing_csv is not None:
-        spacing_csv.lookup(Path(batch.spacing_csv), "")  # a csv that can't be read ends the run before it starts
+        try:
+            spacing_csv.lookup(Path(batch.spacing_csv), "")
+        except SpacingError as unreadable:  # wrong usage, before the run starts
+            raise SettingsError(str(unreadable)) from unreadable
     pipeline = Pipeline.load(settings)
     stems = folders.stems([item.name for item in found.items])
     outcome = Outcome(files=len(found.items), skipped=found.skipped)

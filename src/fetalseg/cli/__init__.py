@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from fetalseg import __version__
-from fetalseg.errors import FetalSegError, SettingsError
+from fetalseg.errors import DeviceError, FetalSegError, SettingsError
 
 COMMANDS = ("segment", "demo", "models", "train", "evaluate", "benchmark")
 
@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO if given.verbose else logging.CRITICAL, format="%(levelname)s %(message)s")
     try:
         code: int = given.run(given)
-    except SettingsError as error:
+    except (SettingsError, DeviceError) as error:
         print(f"fetalseg: {error}", file=sys.stderr)
         return 2
     except FetalSegError as error:

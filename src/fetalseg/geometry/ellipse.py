@@ -117,9 +117,7 @@ def scaled(ellipse: Ellipse, factor_x: float, factor_y: float) -> Ellipse:
     With unequal factors the axes turn as well: the image of an ellipse is found by its quadratic
     form, not by multiplying the axes.
     """
-    angle = math.radians(ellipse.angle_deg)
-    rotation = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
-    form = rotation @ np.diag([ellipse.semi_major**-2.0, ellipse.semi_minor**-2.0]) @ rotation.T
+    form = _form(ellipse)
     shrink = np.diag([1 / factor_x, 1 / factor_y])
     found = _from_conic(shrink @ form @ shrink, np.zeros(2), -1.0)
     if found is None:  # only for axes of 0, which no fit returns
@@ -146,18 +144,25 @@ def radius(ellipse: Ellipse, points_xy: ArrayLike) -> NDArray[np.float64]:
 
 
 def mask(ellipse: Ellipse, shape: tuple[int, int]) -> NDArray[np.uint8]:
-    """Return the filled ellipse as 0/1, shape (rows, columns): 1 where a pixel's centre is inside."""
-    rows, columns = shape
-    out = np.zeros(shape, np.uint8)
-    c, s = math.cos(math.radians(ellipse.angle_deg)), math.sin(math.radians(ellipse.angle_deg))
-    half_x = math.hypot(ellipse.semi_major * c, ellipse.semi_minor * s)
-    half_y = math.hypot(ellipse.semi_major * s, ellipse.semi_minor * c)
-    x0, x1 = max(0, math.floor(ellipse.center_x - half_x)), min(columns, math.ceil(ellipse.center_x + half_x) + 1)
-    y0, y1 = max(0, math.floor(ellipse.center_y - half_y)), min(rows, math.ceil(ellipse.center_y + half_y) + 1)
-    if x0 < x1 and y0 < y1:
-        grid = np.stack(np.meshgrid(np.arange(x0, x1), np.arange(y0, y1)), axis=-1)
-        out[y0:y1, x0:x1] = radius(ellipse, grid) <= 1
-    return out
+    """Return the filled ellipse as 0/1, shape (rows, columns): 1 where a pixel's centre is inside.
+
+    Row by row between the two crossings, so memory stays that of the mask for pictures of any size.
+    """
+    (a, b), (_, c) = _form(ellipse)
+    dy = np.arange(shape[0]) - ellipse.center_y
+    root = (b * dy) ** 2 - a * (c * dy**2 - 1)
+    half = np.sqrt(np.maximum(root, 0)) / a
+    middle = ellipse.center_x - b * dy / a
+    x = np.arange(shape[1])
+    inside = (x >= (middle - half)[:, None]) & (x <= (middle + half)[:, None]) & (root >= 0)[:, None]
+    return np.asarray(inside, dtype=np.uint8)
+
+
+def _form(ellipse: Ellipse) -> NDArray[np.float64]:
+    """Return the symmetric matrix F with ``(p - center)' F (p - center) = 1`` on the ellipse."""
+    angle = math.radians(ellipse.angle_deg)
+    rotation = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
+    return np.asarray(rotation @ np.diag([ellipse.semi_major**-2.0, ellipse.semi_minor**-2.0]) @ rotation.T)
 
 
 def calipers(ellipse: Ellipse, major: str, minor: str) -> tuple[Caliper, Caliper]:

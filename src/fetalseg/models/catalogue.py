@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fetalseg.errors import ModelError
+from fetalseg.errors import ModelError, SettingsError
 from fetalseg.models.card import Card
 from fetalseg.models.weights import CARD, WEIGHTS
 
@@ -65,8 +65,10 @@ def find(task: str, name: str = "default") -> Model:
 
     Raises
     ------
+    SettingsError
+        If there is none of that name.
     ModelError
-        If there is none, or it is for another task.
+        If it is for another task, or its card is damaged.
     """
     folder = Path(name)
     if (folder / CARD).exists():
@@ -80,4 +82,4 @@ def find(task: str, name: str = "default") -> Model:
         if model.card.name == wanted:
             return model
     names = ", ".join(m.card.name for m in known) or "none"
-    raise ModelError(f"There is no model '{wanted}' for the task '{task}'; known are: {names}.")
+    raise SettingsError(f"There is no model '{wanted}' for the task '{task}'; known are: {names}.")

@@ -16,8 +16,8 @@ def synthetic(size: tuple[int, int], rng: Generator) -> NDArray[np.float32]:
 
 
 def _noise(size: tuple[int, int], rng: Generator) -> NDArray[np.float64]:
-    blurred: NDArray[np.float64] = ndimage.gaussian_filter(rng.random(size), rng.uniform(0, 1.5))
-    return np.asarray(blurred * rng.uniform(0.3, 1.2))
+    noise = rng.random(size)
+    return np.asarray(ndimage.gaussian_filter(noise, rng.uniform(0, 1.5)), dtype=np.float64) * rng.uniform(0.3, 1.2)
 
 
 def _clouds(size: tuple[int, int], rng: Generator) -> NDArray[np.float64]:

@@ -53,7 +53,7 @@ def train(
     import torch
 
     from fetalseg.training.augment import Picture
-    from fetalseg.training.curves import draw
+    from fetalseg.training.curves import curves, draw
     from fetalseg.training.fit import Pictures, fit
 
     items = hc18.read(data)
@@ -90,7 +90,7 @@ def train(
         input_rows=settings.input_rows,
         input_columns=settings.input_columns,
         sha256=weights.save(network, out / weights.WEIGHTS),
-        training=_training(settings, trained, kept, others),
+        training=_training(settings, trained, kept, others) | {"curves": curves(out / "curves.csv")},
         data_licence=settings.data_licence,
         weights_licence=settings.weights_licence,
         limits=settings.limits,
@@ -113,7 +113,7 @@ def _with_figures_of(card: Card, measured: Card) -> Card:
         level=measured.level,
         intervals=measured.intervals,
         figures=measured.figures,
-        training={**card.training, "figures_from": note},
+        training={**card.training, "figures_from": note, "curves_of_split": measured.training.get("curves", [])},
     )
 
 
