@@ -16,8 +16,9 @@ def synthetic(size: tuple[int, int], rng: Generator) -> NDArray[np.float32]:
 
 
 def _noise(size: tuple[int, int], rng: Generator) -> NDArray[np.float64]:
-    noise = rng.random(size)
-    return np.asarray(ndimage.gaussian_filter(noise, rng.uniform(0, 1.5)), dtype=np.float64) * rng.uniform(0.3, 1.2)
+    blurred: NDArray[np.float64] = ndimage.gaussian_filter(rng.random(size), rng.uniform(0, 1.5))
+    blurred *= rng.uniform(0.3, 1.2)
+    return blurred
 
 
 def _clouds(size: tuple[int, int], rng: Generator) -> NDArray[np.float64]:
