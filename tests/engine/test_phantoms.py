@@ -12,7 +12,8 @@ from fetalseg.geometry import ellipse as ellipses
 from fetalseg.io.registry import read
 from fetalseg.phantoms import collection, tissue
 from fetalseg.phantoms.beams import Fan
-from fetalseg.phantoms.ultrasound import Head, expand, picture
+from fetalseg.phantoms.head import Head
+from fetalseg.phantoms.ultrasound import expand, picture
 from fetalseg.result import Ellipse
 
 HEAD = Head(Ellipse(400.3, 275.6, 235, 190, 20), 0.13, fluid_mm=12, fluid_db=-60, scalp_mm=0, wall_db=-60)

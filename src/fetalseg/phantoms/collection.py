@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from fetalseg.phantoms.ultrasound import Head, loop, picture
+from fetalseg.phantoms.head import Head
+from fetalseg.phantoms.ultrasound import loop, picture
 from fetalseg.result import Ellipse
 
 STILLS: dict[str, Head] = {

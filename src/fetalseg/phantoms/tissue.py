@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
 from fetalseg.phantoms.beams import Fan
+from fetalseg.phantoms.head import Head
 from fetalseg.result import Ellipse
-
-if TYPE_CHECKING:
-    from fetalseg.phantoms.ultrasound import Head
 
 Array = NDArray[np.float64]
 

@@ -26,8 +26,9 @@ def _clouds(size: tuple[int, int], rng: Generator) -> NDArray[np.float64]:
     fy, fx = np.meshgrid(np.fft.fftfreq(size[0]), np.fft.rfftfreq(size[1]), indexing="ij")
     amplitude = 1 / np.maximum(np.hypot(fy, fx), 1 / max(size)) ** rng.uniform(0.8, 1.6)
     phase = np.exp(2j * np.pi * rng.random(amplitude.shape))
-    picture = np.fft.irfft2(amplitude * phase, s=size)
-    return (picture - picture.min()) / (np.ptp(picture) + 1e-9)
+    picture: NDArray[np.float64] = np.fft.irfft2(amplitude * phase, s=size)
+    picture -= picture.min()
+    return picture / (float(picture.max()) + 1e-9)
 
 
 def _leaves(size: tuple[int, int], rng: Generator) -> NDArray[np.float64]:
