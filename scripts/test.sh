@@ -3,19 +3,17 @@
 set -eu
 
 PYTHON=${PYTHON:-python}
-PACKAGES="xvfb xauth libegl1 libgl1 libgl1-mesa-dri libdbus-1-3 libfontconfig1 libglib2.0-0 libx11-xcb1
-libxkbcommon0 libxkbcommon-x11-0 libxcb-cursor0 libxcb-glx0 libxcb-icccm4 libxcb-image0 libxcb-keysyms1
-libxcb-randr0 libxcb-render-util0 libxcb-shape0 libxcb-shm0 libxcb-sync1 libxcb-util1 libxcb-xfixes0 libxcb-xkb1"
+PACKAGES=$(tr "\n" " " <"$(dirname "$0")/apt-packages.txt")
 
 if [ "$(uname -s)" != Linux ]; then
     exec "$PYTHON" -m pytest "$@"
 fi
 
-# Qt needs these libraries with a real display as well; the newest of them stands for all.
+# Qt needs these libraries with a real display as well.
 missing=
 command -v xvfb-run >/dev/null 2>&1 || missing=yes
 for library in libxcb-cursor.so.0 libxcb-icccm.so.4 libxcb-keysyms.so.1 libxkbcommon-x11.so.0 libEGL.so.1; do
-    "$PYTHON" -c "import ctypes, sys; ctypes.CDLL('$library')" >/dev/null 2>&1 || missing=yes
+    "$PYTHON" -c "import ctypes; ctypes.CDLL('$library')" >/dev/null 2>&1 || missing=yes
 done
 
 if [ -n "$missing" ]; then
