@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from typing import Any
 
 import numpy as np
@@ -21,9 +22,10 @@ from qtpy.QtWidgets import (
 from fetalseg.errors import FetalSegError, SpacingError
 from fetalseg.scan import Spacing
 from napari_fetalseg import spacing as spacings
+from napari_fetalseg import wording
 from napari_fetalseg.layers.image import Source
 from napari_fetalseg.session import Session
-from napari_fetalseg.widgets import WrappedLabel
+from napari_fetalseg.widgets import AMBER, WrappedLabel
 
 WAYS = ("as known", "type mm per pixel", "draw a line of known length", "from a csv", "pixels only")
 LINE = "Line of known length"
@@ -121,6 +123,8 @@ class ScalePanel(QWidget):
 
     def start_line(self) -> None:
         """Add a layer in which a person draws a line over the image."""
+        if self._line is not None and self._line not in self._viewer.layers:
+            self._line = None  # closed by a person
         if self._layer is None or self._line is not None:
             return
         layer = self._layer
@@ -213,3 +217,20 @@ def _mm_field() -> QDoubleSpinBox:
     field.setSuffix(" mm/px")
     field.setKeyboardTracking(False)
     return field
+
+
+def scale_words(session: Session, layer: Any) -> tuple[str, str]:
+    """Return an image's scale and where it comes from, or how to get one, as rich text."""
+    if layer is None:
+        return wording.UNKNOWN, ""
+    doubtful = f"<span style='color:{AMBER}'><b>!</b> {spacings.UNKNOWN}</span>"
+    try:
+        spacing = session.spacing(layer)
+    except SpacingError as error:
+        return doubtful, html.escape(str(error))
+    if spacing is None:
+        return doubtful, html.escape(spacings.HOW_TO)
+    source = html.escape(spacing.source)
+    for mark in "_.":  # a long file name may wrap after these
+        source = source.replace(mark, f"{mark}\u200b")
+    return html.escape(spacings.text(spacing)), f"from {source}"

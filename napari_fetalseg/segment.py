@@ -23,16 +23,15 @@ from qtpy.QtWidgets import (
 )
 
 from fetalseg import tasks
-from fetalseg.errors import FetalSegError, SpacingError
+from fetalseg.errors import FetalSegError
 from fetalseg.models import catalogue
 from fetalseg.settings import SegmentSettings
 from napari_fetalseg import _compat, card_text, preferences, wording
-from napari_fetalseg import spacing as spacings
 from napari_fetalseg.advanced import Advanced
 from napari_fetalseg.layers.drawing import drawing_of
 from napari_fetalseg.layers.image import Geometry, current_frame, view_problem
 from napari_fetalseg.result_panel import ResultPanel
-from napari_fetalseg.scale_panel import ScalePanel
+from napari_fetalseg.scale_panel import ScalePanel, scale_words
 from napari_fetalseg.side_by_side import is_copy
 from napari_fetalseg.widgets import AMBER, Dock, ErrorBox, LinkLabel, TextDialog, WrappedLabel, link, primary_style
 
@@ -312,7 +311,7 @@ class SegmentWidget(Dock):
         """Bring scale, frames, button and status to what is chosen."""
         if not self.open:
             return
-        spacing, source = self._spacing_words()
+        spacing, source = scale_words(self.session, self.layer)
         self.scale_line.setText(f"{spacing}<br>{source}" if source else spacing)
         self._refresh_frames()
         if not self.session.running:
@@ -326,17 +325,6 @@ class SegmentWidget(Dock):
         where = self._where if self.card is None or self.card.name in self._where else f"{name} · {self._where}"
         small = f"<small>{wording.RESEARCH} {link('keys', 'Keys')}</small>"
         self.status.setText(f"{html.escape(where)} · {spacing}<br>{small}")
-
-    def _spacing_words(self) -> tuple[str, str]:
-        if self.layer is None:
-            return wording.UNKNOWN, ""
-        try:
-            spacing = self.session.spacing(self.layer)
-        except SpacingError as error:
-            return f"<span style='color:{AMBER}'><b>!</b> {spacings.UNKNOWN}</span>", html.escape(str(error))
-        if spacing is None:
-            return f"<span style='color:{AMBER}'><b>!</b> {spacings.UNKNOWN}</span>", html.escape(spacings.HOW_TO)
-        return html.escape(spacings.text(spacing)), f"from {_breakable(spacing.source)}"
 
     def _refresh_frames(self) -> None:
         frames = 1
@@ -406,8 +394,3 @@ class SegmentWidget(Dock):
     def show_keys(self) -> None:
         """Show the keys."""
         TextDialog("Keys", "\n".join(f"{key:<10} {what}" for key, what in KEYS.items()), self).show()
-
-
-def _breakable(name: str) -> str:
-    """A file name as rich text that may wrap after its underscores and dots."""
-    return html.escape(name).replace("_", "_\u200b").replace(".", ".\u200b")

@@ -81,6 +81,18 @@ def test_opening_the_docks_brings_no_torch(tmp_path):
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+def test_the_engine_brings_no_window():
+    code = (
+        "import importlib, pkgutil, sys, fetalseg\n"
+        "for module in pkgutil.walk_packages(fetalseg.__path__, 'fetalseg.'):\n"
+        "    if not module.name.endswith('__main__'):\n"
+        "        importlib.import_module(module.name)\n"
+        "windows = {'qtpy', 'PyQt6', 'PySide6', 'napari', 'magicgui', 'superqt', 'vispy'} & set(sys.modules)\n"
+        "assert not windows, windows"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 def test_the_menu_opens_both_docks(make_napari_viewer):
     from napari._app_model import get_app_model
 
