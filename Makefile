@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 endif
 READY := $(VENV)/.ready
 
-.PHONY: setup demo test lint samples clean
+.PHONY: setup demo test lint samples model clean
 
 # Installs into .venv, with the versions that constraints.txt pins; anew when either file changes.
 setup: $(READY)
@@ -38,3 +38,14 @@ samples: setup
 
 clean:
 	rm -rf $(VENV) demo-results build dist
+
+# The bundled U-Net anew, figures and all: make model HC18=folder NEGATIVES=folder (hours on two cores).
+HC18 ?= hc18
+NEGATIVES ?= negatives
+CONFIG := configs/head_unet.toml
+model: setup
+	$(BIN)/fetalseg train --data $(HC18) --negatives $(NEGATIVES) --config $(CONFIG) --out runs/split
+	$(BIN)/fetalseg evaluate $(HC18) --model runs/split --calibrate
+	$(BIN)/fetalseg evaluate $(HC18) --model runs/split --part report --write-card
+	$(BIN)/fetalseg train --data $(HC18) --negatives $(NEGATIVES) --config $(CONFIG) --kept-out 0 --epochs 20 \
+		--card-from runs/split --out runs/final

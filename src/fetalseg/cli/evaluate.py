@@ -6,10 +6,15 @@ import argparse
 import csv
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fetalseg.cli._shared import RESEARCH, add_command, add_model_options, progress_bar, segment_settings
 from fetalseg.dataset.items import Item
 from fetalseg.errors import SettingsError
+
+if TYPE_CHECKING:
+    from fetalseg.evaluation.figures import Summary
+    from fetalseg.models.catalogue import Model
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -24,7 +29,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "  fetalseg evaluate hc18/ --model my-model/ --calibrate         set the outline's level in the card\n"
         "  fetalseg evaluate hc18/ --results results/measurements.csv    score a run of 'fetalseg segment'",
     )
-    made.add_argument("data", type=Path, help="annotated pictures in HC18's layout")
+    made.add_argument(
+        "data", type=Path, help="annotated pictures in HC18's layout (or, with --without-head, any pictures)"
+    )
     add_model_options(made)
     made.add_argument(
         "--results", type=Path, metavar="CSV", help="score this measurements.csv instead of running a model"
@@ -40,6 +47,11 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     made.add_argument(
         "--calibrate", action="store_true", help="set level and intervals of the model's card on the part 'calibrate'"
     )
+    made.add_argument(
+        "--without-head",
+        action="store_true",
+        help="the pictures hold no head: count how many are accepted all the same",
+    )
     made.add_argument("--write-card", action="store_true", help="write the figures into the model's card")
 
 
@@ -48,11 +60,12 @@ def run(given: argparse.Namespace) -> int:
     from fetalseg.dataset import hc18
     from fetalseg.evaluation import run as evaluation
     from fetalseg.evaluation.figures import summarize
-    from fetalseg.models import catalogue, weights
+    from fetalseg.models import catalogue
 
-    settings = segment_settings(given)
-    items = hc18.read(given.data)
     model = catalogue.find(given.task, given.model)
+    if given.without_head:
+        return _without_head(model, given)
+    items = hc18.read(given.data)
     split = given.split or model.folder / "split.csv"
     if given.calibrate:
         return _calibrate(model, _part(items, "calibrate", split), given)
@@ -61,9 +74,18 @@ def run(given: argparse.Namespace) -> int:
         scores = evaluation.score_table(items, given.results)
     else:
         with progress_bar("evaluate") as progress:
-            scores = evaluation.score_model(items, settings, progress)
+            scores = evaluation.score_model(items, segment_settings(given), progress)
     summary = summarize(scores)
     on = f"{given.data.name}, {given.part}: {summary.n} pictures of {len({s.group for s in scores})} exams"
+    _print(on, summary)
+    if given.out:
+        evaluation.write(given.out, scores, summary, {"on": on, "model": model.card.name, "sha256": model.card.sha256})
+    if given.write_card:
+        _write_figures(model, given.data.name if given.part == "all" else given.part, {"on": on, **asdict(summary)})
+    return 0
+
+
+def _print(on: str, summary: Summary) -> None:
     print(on)
     for name, value, unit in (
         ("DSC", "dsc", "%"),
@@ -77,15 +99,31 @@ def run(given: argparse.Namespace) -> int:
     print(f"  nothing found: {summary.missing}; flagged: {100 * summary.flagged:.1f} %")
     print(f"  worst: {summary.worst} (DSC {summary.worst_dsc:.2f} %)")
     print(RESEARCH)
-    if given.out:
-        evaluation.write(given.out, scores, summary, {"on": on, "model": model.card.name, "sha256": model.card.sha256})
+
+
+def _write_figures(model: Model, name: str, figures: dict[str, object]) -> None:
+    from fetalseg.models import weights
+
+    card = replace(model.card, figures={**model.card.figures, name: figures})
+    card.write(model.folder / weights.CARD)
+
+
+def _without_head(model: Model, given: argparse.Namespace) -> int:
+    """Count how pictures that hold no head are answered."""
+    from fetalseg.dataset import hc18
+    from fetalseg.evaluation import run as evaluation
+
+    with progress_bar("evaluate") as progress:
+        counts = evaluation.states(hc18.negatives(given.data), segment_settings(given), progress)
+    on = f"{given.data.name}: {sum(counts.values())} pictures without a head"
+    print(f"{on}: " + ", ".join(f"{number} {state}" for state, number in counts.items()))
+    print(RESEARCH)
     if given.write_card:
-        figures = {**model.card.figures, given.part: {"on": on, **asdict(summary)}}
-        replace(model.card, figures=figures).write(model.folder / weights.CARD)
+        _write_figures(model, f"{given.data.name} without head", {"on": on, **counts})
     return 0
 
 
-def _calibrate(model, items: list[Item], given: argparse.Namespace) -> int:  # type: ignore[no-untyped-def]
+def _calibrate(model: Model, items: list[Item], given: argparse.Namespace) -> int:
     from fetalseg.evaluation import run as evaluation
     from fetalseg.models import weights
 

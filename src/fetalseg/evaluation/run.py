@@ -15,7 +15,8 @@ from fetalseg.errors import DatasetError
 from fetalseg.evaluation.figures import Score, Summary, compare, summarize
 from fetalseg.io.registry import read
 from fetalseg.pipeline import Pipeline
-from fetalseg.result import Ellipse, Measurement
+from fetalseg.quality import known_flag, worst
+from fetalseg.result import Ellipse, Measurement, State
 from fetalseg.settings import SegmentSettings
 
 Progress = Callable[[int, int, str], None]
@@ -50,6 +51,22 @@ def score_model(
     return scores
 
 
+def states(
+    items: Sequence[Item], settings: SegmentSettings, progress: Progress = lambda done, total, text: None
+) -> dict[str, int]:
+    """Count the answers to pictures that hold no head: how many are accepted, to check, refused.
+
+    The doubt that every picture without a scale has is left out: it says nothing of the head.
+    """
+    pipeline = Pipeline.load(settings)
+    counts = {str(state): 0 for state in State}
+    for done, item in enumerate(items):
+        progress(done, len(items), item.name)
+        (result,) = pipeline.segment(read(item.path, name=item.name), frames=[0])
+        counts[str(worst(f for f in result.measurement.flags if f.code != "no_spacing"))] += 1
+    return counts
+
+
 def score_table(items: Sequence[Item], measurements: Path) -> list[Score]:
     """Score a ``measurements.csv``; a picture that it lacks counts as not found.
 
@@ -63,8 +80,6 @@ def score_table(items: Sequence[Item], measurements: Path) -> list[Score]:
 def _measurement(row: dict[str, str] | None) -> Measurement:
     if row is None or row["status"] != "ok" or not row["ellipse_center_x_px"] or not row["hc_mm"]:
         return Measurement(values={}, flags=())
-    from fetalseg.quality import known_flag
-
     names = ("center_x_px", "center_y_px", "semi_major_px", "semi_minor_px", "angle_deg")
     return Measurement(
         values={"hc_mm": float(row["hc_mm"])},
