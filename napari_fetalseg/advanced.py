@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
-from qtpy.QtWidgets import QCheckBox, QComboBox, QDoubleSpinBox, QFormLayout, QPushButton, QVBoxLayout, QWidget
-from superqt import QCollapsible
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QDoubleSpinBox,
+    QFormLayout,
+    QPushButton,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
 
 from fetalseg.settings import DEVICES, SegmentSettings
 
@@ -35,16 +44,23 @@ class Advanced(QWidget):
         form.addRow(self.keep_largest)
         form.addRow("Device", self.device)
         form.addRow(self.reset)
-        self.fold = QCollapsible("Advanced")
-        self.fold.setDuration(0)
-        self.fold.setCollapsedIcon("▸")
-        self.fold.setExpandedIcon("▾")
-        self.fold.setContent(inside)
-        self.fold.collapse(animate=False)
+        self.fold = QToolButton()
+        self.fold.setText("Advanced")
+        self.fold.setCheckable(True)
+        self.fold.setAutoRaise(True)
+        self.fold.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self.fold.setArrowType(Qt.ArrowType.RightArrow)
+        self.fold.toggled.connect(inside.setVisible)
+        self.fold.toggled.connect(self._turn_arrow)
+        inside.hide()
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.fold)
+        layout.addWidget(inside)
         self.show_settings(SegmentSettings())
+
+    def _turn_arrow(self, on: bool) -> None:
+        self.fold.setArrowType(Qt.ArrowType.DownArrow if on else Qt.ArrowType.RightArrow)
 
     def show_level(self, level: float) -> None:
         """Say which level is the model's own."""

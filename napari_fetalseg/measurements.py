@@ -55,6 +55,7 @@ class MeasurementsWidget(Dock):
         self._drawing = drawing_of(self.viewer)
         self.session = self._drawing.session
         self._busy = False
+        self._sized = False
         self._jobs: list[workers.Job] = []
         self.pictures = SideBySide(self.viewer, self._side_ended)
         self._make_parts()
@@ -139,11 +140,8 @@ class MeasurementsWidget(Dock):
         return [self.proxy.mapToSource(self.proxy.index(r, 0)).row() for r in range(self.proxy.rowCount())]
 
     def _on_added(self, _series: Series, _frames: list[int]) -> None:
-        first = self.model.rowCount() == 0
         self._quietly(self.model.extend)
         self._refresh()
-        if first:
-            self.table.resizeColumnsToContents()
 
     def _on_changed(self, series: Series, frames: list[int], _change: str) -> None:
         self.model.update(series, frames)
@@ -188,11 +186,22 @@ class MeasurementsWidget(Dock):
         states = [self.model.result_at(r).measurement.state for r in range(rows)]
         doubtful = sum(state is not State.ACCEPT for state in states)
         self.count.setText(f"{rows} row{'s' * (rows != 1)} · {doubtful} to check" if rows else "")
+        self._widen()
         for button in (self.copy_button, self.save_button, self.side_button, self.picture_button):
             button.setEnabled(bool(rows))
             button.setToolTip("" if rows else "There is no result yet: press Segment first")
         if rows:
             self.copy_button.setToolTip("Copy the selected rows, or all, for a spreadsheet (Ctrl-C)")
+
+    def _widen(self) -> None:
+        """Let columns grow with their contents; what a person made wider stays."""
+        most = self.fontMetrics().averageCharWidth() * 32
+        header = self.table.horizontalHeader()
+        for column in range(len(COLUMNS) - 1):
+            needed = max(self.table.sizeHintForColumn(column), header.sectionSizeHint(column))
+            if self.table.columnWidth(column) < min(needed, most) or not self._sized:
+                self.table.setColumnWidth(column, min(needed, most))
+        self._sized = True
 
     # Out
 

@@ -69,7 +69,7 @@ class ResultPanel(QWidget):
         color = wording.STATES[result.measurement.state][0]
         hc = f"HC {wording.value(result, 'hc')}" if result.measurement.found else "No head found"
         self.headline.setText(
-            f"<span style='font-size:x-large; font-weight:600'>{hc}</span>"
+            f"<span style='font-size:large; font-weight:600'>{hc}</span>"
             f"&nbsp;&nbsp;<span style='font-size:medium; font-weight:600; color:{color}'>{wording.state(result)}</span>"
         )
         parts = [f"{n.upper()} {wording.value(result, n)}" for n in ("bpd", "ofd", "ci")]

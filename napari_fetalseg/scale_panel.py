@@ -181,7 +181,7 @@ class ScalePanel(QWidget):
         elif way == "type mm per pixel":
             if not (self.x.value() > 0 and self.y.value() > 0):
                 raise SpacingError("Type how many mm one pixel is across and down, numbers above 0.")
-            self._session.set_spacing(self._layer, Spacing(self.y.value(), self.x.value(), "typed in"))
+            self._session.set_spacing(self._layer, Spacing(self.y.value(), self.x.value(), spacings.TYPED))
         elif way == LINE_WAY:
             points = self._points()
             if points is None:
@@ -233,4 +233,4 @@ def scale_words(session: Session, layer: Any) -> tuple[str, str]:
     source = html.escape(spacing.source)
     for mark in "_.":  # a long file name may wrap after these
         source = source.replace(mark, f"{mark}\u200b")
-    return html.escape(spacings.text(spacing)), f"from {source}"
+    return html.escape(spacings.text(spacing)), source if spacing.source == spacings.TYPED else f"from {source}"

@@ -84,6 +84,7 @@ class SegmentWidget(Dock):
             combo.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.model_line = LinkLabel(card=self.show_card)
         self.scale_line = WrappedLabel()
+        self.scale_source = WrappedLabel()
         self.change = QPushButton("Change…")
         self.change.setCheckable(True)
         self.scale = ScalePanel(self.viewer, self.session)
@@ -93,6 +94,7 @@ class SegmentWidget(Dock):
         self.advanced = Advanced()
         self.button = QPushButton("Segment   (Shift-S)")
         self.reason = WrappedLabel()
+        self.reason.setTextFormat(Qt.TextFormat.PlainText)
         self.progress = QProgressBar()
         keep = self.progress.sizePolicy()
         keep.setRetainSizeWhenHidden(True)  # nothing moves when it appears
@@ -109,9 +111,12 @@ class SegmentWidget(Dock):
         model = QVBoxLayout()
         model.addWidget(self.model)
         model.addWidget(self.model_line)
-        scale = QHBoxLayout()
-        scale.addWidget(self.scale_line, 1)
-        scale.addWidget(self.change, 0, Qt.AlignmentFlag.AlignTop)
+        scale = QVBoxLayout()
+        known = QHBoxLayout()
+        known.addWidget(self.scale_line, 1)
+        known.addWidget(self.change)
+        scale.addLayout(known)
+        scale.addWidget(self.scale_source)
         frames = QHBoxLayout()
         frames.addWidget(self.this_frame)
         frames.addWidget(self.all_frames)
@@ -312,14 +317,15 @@ class SegmentWidget(Dock):
         if not self.open:
             return
         spacing, source = scale_words(self.session, self.layer)
-        self.scale_line.setText(f"{spacing}<br>{source}" if source else spacing)
+        self.scale_line.setText(spacing)
+        self.scale_source.setText(source)
         self._refresh_frames()
         if not self.session.running:
             problem = self._problem()
             self.button.setEnabled(not problem)
             self.button.setText("Segment   (Shift-S)")
             self.button.setToolTip(problem or "Segment and measure (Shift-S)")
-            self.reason.setText(html.escape(problem))
+            self.reason.setText(problem)
             self.reason.setVisible(bool(problem))
         name = f"{self.card.name} {self.card.version}" if self.card is not None else "no model"
         where = self._where if self.card is None or self.card.name in self._where else f"{name} · {self._where}"
@@ -374,7 +380,7 @@ class SegmentWidget(Dock):
     def _on_told(self, sentence: str) -> None:
         if self._problem():
             return  # what to do next stays legible
-        self.reason.setText(html.escape(sentence))
+        self.reason.setText(sentence)
         self.reason.show()
 
     def _on_theme(self, _event: Any = None) -> None:

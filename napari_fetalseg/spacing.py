@@ -10,8 +10,9 @@ from fetalseg.errors import SpacingError
 from fetalseg.scan import Spacing
 
 UNKNOWN = "pixels only"
+TYPED = "typed in"
 HOW_TO = (
-    "No scale is known: results are in pixels. Press Change… and type mm per pixel, draw a line of known length, "
+    "No scale is known: results are in pixels. Press Change… to type mm per pixel, draw a line of known length, "
     "or choose a csv."
 )
 

@@ -9,7 +9,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
-from qtpy.QtCore import QEvent, Qt
+from qtpy.QtCore import QEvent, QSize, Qt, QTimer
 from qtpy.QtWidgets import (
     QApplication,
     QDialog,
@@ -146,12 +146,34 @@ class ErrorBox(QWidget):
 
 
 class WrappedLabel(QLabel):
-    """Text that wraps and never makes its dock wider."""
+    """Text that wraps, never makes its dock wider, and is exactly as tall as it needs.
+
+    Qt asks a wrapped label for its height at another width than it gets, above all in a scroll area.
+    """
 
     def __init__(self, text: str = "") -> None:
         super().__init__(text)
         self.setWordWrap(True)
-        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self._later = QTimer(self)  # a child: it goes with the label
+        self._later.setSingleShot(True)
+        self._later.setInterval(0)
+        self._later.timeout.connect(self.updateGeometry)
+
+    def sizeHint(self) -> QSize:  # noqa: N802
+        """Return the size at the present width."""
+        hint = super().sizeHint()
+        return QSize(hint.width(), max(self.heightForWidth(self.width()), 0) if self.text() else 0)
+
+    def minimumSizeHint(self) -> QSize:  # noqa: N802
+        """Return the height at the present width."""
+        return QSize(0, self.sizeHint().height())
+
+    def resizeEvent(self, event: Any) -> None:  # noqa: N802
+        """Ask for another height when the width changed."""
+        super().resizeEvent(event)
+        if event.size().width() != event.oldSize().width():
+            self._later.start()
 
 
 def link(name: str, text: str = "") -> str:

@@ -146,6 +146,7 @@ class Drawing:
                     viewer.layers.remove(layer)
         active = viewer.layers.selection.active
         drawn = _Layers(self, series, self._line_width(viewer, series.geometry))
+        self._show_only(series)
         self._drawn.append(drawn)
         self._draw(drawn, list(series.results), everything=True)
         at = self._above(viewer, series)
@@ -153,6 +154,16 @@ class Drawing:
             viewer.layers.insert(at + i, layer)
         viewer.layers.selection.active = drawn.mask.layer if active is series.image() else active or drawn.mask.layer
         return drawn
+
+    def _show_only(self, series: Series) -> None:
+        """Show one series of an image: masks over masks tell nothing. The others stay in list and table."""
+        for drawn in self._drawn:
+            if drawn.series.image() is series.image() and (drawn.series is not series):
+                for layer in drawn.all:
+                    layer.visible = False
+            elif drawn.series is series and not any(layer.visible for layer in drawn.all):
+                for layer in drawn.all:
+                    layer.visible = True
 
     @staticmethod
     def _line_width(viewer: Any, geometry: Geometry) -> float:
@@ -244,6 +255,7 @@ class Drawing:
         reference = self._reference(series)
         if drawn is None or reference is None:
             return
+        self._show_only(series)
         if not view_problem(viewer):
             show_frame(viewer, reference, series.geometry, frame)
         if frame not in drawn.ellipse.frames():  # deleted by a person

@@ -24,7 +24,7 @@ def _choose(window, way: str) -> None:
 def test_without_a_scale_all_is_in_pixels_and_the_dock_says_how_to_calibrate(window, head):
     window.add(head)
     assert "pixels only" in window.segment.scale_line.text()
-    assert "Change…" in window.segment.scale_line.text()
+    assert "Change…" in window.segment.scale_source.text()
     window.run()
     values = window.result().measurement.values
     assert values["hc_mm"] is None
@@ -141,7 +141,7 @@ def test_a_broken_csv_beside_the_picture_is_told_and_gives_pixels(window, head, 
     imsave(tmp_path / "scan_3.png", head, check_contrast=False)
     (tmp_path / "pixel_sizes.csv").write_text("filename,pixel size(mm)\nscan_3.png,wide\n")
     window.viewer.open(tmp_path / "scan_3.png", plugin="napari")
-    assert "wide" in window.segment.scale_line.text()
+    assert "wide" in window.segment.scale_source.text()
     window.run()
     assert window.result().measurement.values["hc_mm"] is None
 

@@ -29,8 +29,10 @@ def test_a_still_gets_mask_ellipse_callipers_and_a_row(window, head):
     assert not drawn.callipers.layer.editable
     np.testing.assert_allclose(drawn.ellipse.layer.data[0].mean(axis=0), (TRUTH.center_y, TRUTH.center_x), atol=0.5)
     assert window.cell(0, "File") == "scan"
-    assert window.cell(0, "HC") == f"{result.measurement.values['hc_mm']:.1f} ± 2.3 mm"
-    assert "HC 190." in window.segment.result.text() or "HC 18" in window.segment.result.text()
+    hc = result.measurement.values["hc_mm"]
+    shown = f"{hc:.1f} ± {2 + 2 * (hc - 50) / 300:.1f} mm"  # the card's interval at this size
+    assert window.cell(0, "HC") == shown
+    assert f"HC {shown}" in window.segment.result.text()
     assert [layer.name for layer in window.viewer.layers] == [
         "scan",
         "scan · head mask",
@@ -80,6 +82,10 @@ def test_segmenting_again_keeps_the_edit(window, head):
     assert window.drawn().mask.layer.data[5, 5] == 0
     assert window.drawn().mask.layer.name == "scan · head mask [2]"
     assert [window.cell(r, "File") for r in range(2)] == ["scan", "scan [2]"]
+    assert not window.drawn(first).mask.layer.visible, "one mask at a time"
+    window.session.select(first, 0, "row")
+    assert window.drawn(first).mask.layer.visible
+    assert not window.drawn(window.session.series[1]).mask.layer.visible
 
 
 def test_cancel_keeps_what_is_finished(window, predictor):
