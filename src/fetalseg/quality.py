@@ -19,6 +19,7 @@ _TEXTS: dict[str, tuple[State, str]] = {
     "flips_disagree": (State.CHECK, "Mirrored copies of the picture gave different outlines."),
     "looks_disagree": (State.CHECK, "The magnified second look gave another size than the first."),
     "faint_outline": (State.CHECK, "The outline is blurred: the network is unsure where the skull ends."),
+    "sides_unseen": (State.CHECK, "The skull is hardly seen at its sides: the circumference is less certain."),
     "axis_ratio": (State.CHECK, "The head's shape (short to long axis) is outside what heads have; check the plane."),
     "size": (State.CHECK, "The circumference is outside what fetal heads have (50 to 390 mm); check the scale."),
     "no_spacing": (State.CHECK, "No scale is known: pixels only. Give mm per pixel to get millimetres."),
@@ -71,6 +72,8 @@ class Evidence:
     axis_ratio : float
         Short over long axis.
     hc_mm : float or None
+    rim_mm : float or None
+        Width of the unsure rim.
     """
 
     inside: float = 1.0
@@ -85,6 +88,7 @@ class Evidence:
     looks: float | None = None
     axis_ratio: float = 0.78
     hc_mm: float | None = None
+    rim_mm: float | None = None
 
 
 # Where each piece of evidence starts to count against a result, and where it speaks against any trust. Set on
@@ -142,6 +146,7 @@ def flags(e: Evidence, trust: float, notes: Iterable[str] = (), has_spacing: boo
         "flips_disagree": e.flips > 0.004,
         "looks_disagree": (e.looks or 0.0) > 0.03,
         "faint_outline": e.blur > 0.06 or e.inside < 0.945,
+        "sides_unseen": e.rim_mm is not None and (e.rim_mm > 2.9 or (e.rim_mm > 2.4 and e.axis_ratio > 0.84)),
         "axis_ratio": not 0.60 <= e.axis_ratio <= 0.97,
         "size": e.hc_mm is not None and not 50 <= e.hc_mm <= 390,
         "no_spacing": not has_spacing,

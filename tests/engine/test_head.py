@@ -42,6 +42,7 @@ def test_a_drawn_head_is_measured_in_mm(card, shape, size, angle, spacing):
 def test_the_interval_follows_the_card_at_this_size(card):
     assert head.half_width(card, 200) == pytest.approx(5)
     assert head.half_width(card, 50) == 3
+    assert head.half_width(card, 330) == pytest.approx(7 * 1.1)  # beyond what the card knows: constant in percent
     assert head.half_width(None, 200) is None
 
 

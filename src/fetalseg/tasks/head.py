@@ -93,7 +93,9 @@ def segment(
     mask = _mask(look, first, level, shape, settings.keep_largest)
     evidence = _evidence(look, first, mask, raw, shape, level)
     measurement = _measure(look.ellipse, spacing, card)
-    evidence = replace(evidence, hc_mm=measurement.values["hc_mm"])
+    area_mm2 = measurement.values["area_mm2"]
+    rim = None if area_mm2 is None else evidence.blur * float(np.sqrt(area_mm2))
+    evidence = replace(evidence, hc_mm=measurement.values["hc_mm"], rim_mm=rim)
     trust = quality.confidence(evidence)
     flags = quality.flags(evidence, trust, notes, spacing is not None)
     return (
@@ -242,11 +244,16 @@ def _measure(ellipse: Ellipse, spacing: Spacing | None, card: Card | None) -> Me
 
 
 def half_width(card: Card | None, hc_mm: float) -> float | None:
-    """Half-width of the 95 % interval of an HC, from the errors on exams kept out of the model's training."""
+    """Return the half-width of the 95 % interval of an HC, from the errors on exams kept out of the model's training.
+
+    Beyond the largest size that the card knows it grows with HC, as readers' differences do (constant in percent:
+    Sarris I et al. Ultrasound Obstet Gynecol 2012).
+    """
     if card is None or not card.intervals:
         return None
     sizes, halves = zip(*card.intervals, strict=True)
-    return float(np.interp(hc_mm, sizes, halves))
+    half = float(np.interp(hc_mm, sizes, halves))
+    return half * max(1.0, hc_mm / float(sizes[-1]))
 
 
 def _in_pixels(line: Caliper, column: float, row: float) -> Caliper:
