@@ -68,7 +68,7 @@ def _save(viewer: Any, name: str) -> None:
     from PIL import Image
 
     shot = Image.fromarray(viewer.screenshot(canvas_only=False, flash=False)).convert("RGB")
-    shot.quantize(192, dither=Image.Dither.NONE).save(OUT / name, optimize=True)
+    shot.quantize(256, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(OUT / name, optimize=True)
 
 
 def _pause(ms: int) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QItemSelectionModel, QSortFilterProxyModel, Qt
+from qtpy.QtCore import QItemSelectionModel, QSortFilterProxyModel, Qt, QTimer
 from qtpy.QtGui import QKeySequence, QShortcut
 from qtpy.QtWidgets import (
     QAbstractItemView,
@@ -56,6 +56,10 @@ class MeasurementsWidget(Dock):
         self.session = self._drawing.session
         self._busy = False
         self._sized = False
+        self._soon = QTimer(self)  # columns are measured once after a burst of rows
+        self._soon.setSingleShot(True)
+        self._soon.setInterval(200)
+        self._soon.timeout.connect(self._widen)
         self._jobs: list[workers.Job] = []
         self.pictures = SideBySide(self.viewer, self._side_ended)
         self._make_parts()
@@ -186,7 +190,8 @@ class MeasurementsWidget(Dock):
         states = [self.model.result_at(r).measurement.state for r in range(rows)]
         doubtful = sum(state is not State.ACCEPT for state in states)
         self.count.setText(f"{rows} row{'s' * (rows != 1)} · {doubtful} to check" if rows else "")
-        self._widen()
+        if rows:
+            self._soon.start()
         for button in (self.copy_button, self.save_button, self.side_button, self.picture_button):
             button.setEnabled(bool(rows))
             button.setToolTip("" if rows else "There is no result yet: press Segment first")
@@ -195,7 +200,7 @@ class MeasurementsWidget(Dock):
 
     def _widen(self) -> None:
         """Let columns grow with their contents; what a person made wider stays."""
-        most = self.fontMetrics().averageCharWidth() * 32
+        most = self.fontMetrics().averageCharWidth() * 42
         header = self.table.horizontalHeader()
         for column in range(len(COLUMNS) - 1):
             needed = max(self.table.sizeHintForColumn(column), header.sectionSizeHint(column))

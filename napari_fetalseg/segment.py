@@ -85,6 +85,8 @@ class SegmentWidget(Dock):
         self.model_line = LinkLabel(card=self.show_card)
         self.scale_line = WrappedLabel()
         self.scale_source = WrappedLabel()
+        for label in (self.scale_line, self.scale_source):
+            label.setTextFormat(Qt.TextFormat.RichText)
         self.change = QPushButton("Change…")
         self.change.setCheckable(True)
         self.scale = ScalePanel(self.viewer, self.session)
@@ -360,13 +362,16 @@ class SegmentWidget(Dock):
         self._refresh()
 
     def _on_progress(self, done: int, total: int, seconds: float) -> None:
-        self.progress.setRange(0, total)
-        self.progress.setValue(done)
         words = f"{done} of {total}"
         if 0 < done < total:
             each = seconds / done
             words += f" · {each:.1f} s each · {each * (total - done):.0f} s left"
+        # A bar that changes repaints the whole window at once; so it is painted with the rest, later.
+        self.progress.setUpdatesEnabled(False)
+        self.progress.setRange(0, total)
         self.progress.setFormat(words)
+        self.progress.setValue(done)
+        self.progress.setUpdatesEnabled(True)
 
     def _on_ended(self, how: str) -> None:
         self.progress.hide()

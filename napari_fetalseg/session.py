@@ -34,7 +34,7 @@ Change = Literal["mask", "ellipse", "convert", "revert", "scale"]
 Chooser = Literal["row", "layer", "frame", "run"]
 
 # Results are handed over together, so that fast frames do not keep the window busy with drawing.
-_BATCH_S = 0.25
+_BATCH_S = 0.4
 
 
 @dataclass(eq=False)

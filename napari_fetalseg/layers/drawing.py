@@ -6,6 +6,8 @@ import weakref
 from collections.abc import Iterable
 from typing import Any
 
+from qtpy.QtCore import QTimer
+
 from fetalseg.result import Caliper, Ellipse
 from napari_fetalseg import _compat, wording
 from napari_fetalseg.layers.image import Geometry, current_frame, show_frame, view_problem
@@ -39,6 +41,8 @@ class _Layers:
 
     def __init__(self, drawing: Drawing, series: Series, width: float) -> None:
         self._drawing = weakref.ref(drawing)
+        self.waiting: list[Any] = []
+        self.active: Any = None
         self.series = series
         task = series.settings.task
         end = f" [{series.number}]" if series.number > 1 else ""
@@ -131,12 +135,23 @@ class Drawing:
             return None
         return current_frame(viewer, layer, series.geometry)
 
-    def ensure(self, series: Series) -> _Layers | None:
-        """Return the layers of a series, drawn again where a person deleted them."""
+    def ensure(self, series: Series, at_once: bool = True) -> _Layers | None:
+        """Return the layers of a series, drawn again where a person deleted them.
+
+        Parameters
+        ----------
+        series : Series
+        at_once : bool
+            Whether all must be in the viewer on return. Each costs napari a tenth of a second, so during a run
+            the window is let breathe between them.
+        """
         viewer = self._viewer()
         if viewer is None:
             return None
         drawn = self.layers_of(series)
+        if drawn is not None and drawn.waiting:
+            self._insert(drawn, at_once)
+            return drawn
         if drawn is not None and all(layer in viewer.layers for layer in drawn.all):
             return drawn
         if drawn is not None:
@@ -149,11 +164,21 @@ class Drawing:
         self._show_only(series)
         self._drawn.append(drawn)
         self._draw(drawn, list(series.results), everything=True)
-        at = self._above(viewer, series)
-        for i, layer in enumerate(drawn.all):
-            viewer.layers.insert(at + i, layer)
-        viewer.layers.selection.active = drawn.mask.layer if active is series.image() else active or drawn.mask.layer
+        drawn.waiting = list(drawn.all)
+        drawn.active = drawn.mask.layer if active in (None, series.image()) else active
+        self._insert(drawn, at_once)
         return drawn
+
+    def _insert(self, drawn: _Layers, at_once: bool) -> None:
+        """Put the layers that wait into the viewer, from below to above."""
+        viewer = self._viewer()
+        while viewer is not None and drawn in self._drawn and drawn.waiting:
+            viewer.layers.insert(self._above(viewer, drawn.series), drawn.waiting.pop(0))
+            if drawn.active in viewer.layers:
+                viewer.layers.selection.active = drawn.active
+            if not at_once:
+                QTimer.singleShot(0, lambda: self._insert(drawn, False))
+                return
 
     def _show_only(self, series: Series) -> None:
         """Show one series of an image: masks over masks tell nothing. The others stay in list and table."""
@@ -200,22 +225,23 @@ class Drawing:
         candidates = [series.image(), *(drawn.all[:1] if drawn else ())]
         return next((layer for layer in candidates if layer is not None and layer in viewer.layers), None)
 
-    def _draw(self, drawn: _Layers, frames: Iterable[int], everything: bool = False) -> None:
+    def _draw(self, drawn: _Layers, frames: Iterable[int], everything: bool = False, quiet: bool = False) -> None:
         series = drawn.series
         results = {f: series.results[f] for f in frames if f in series.results}
         if everything:
             drawn.mask.write({f: r.segmentation.mask for f, r in results.items()}, None)
-        drawn.ellipse.show({f: r.measurement.ellipse for f, r in results.items()})
-        drawn.callipers.show(_callipers(results))
+        drawn.ellipse.show({f: r.measurement.ellipse for f, r in results.items()}, quiet)
+        drawn.callipers.show(_callipers(results), quiet)
 
     def _on_added(self, series: Series, frames: list[int]) -> None:
         drawn = self.layers_of(series)
         if drawn is None:
-            self.ensure(series)
+            self.ensure(series, at_once=False)
             return
         masks = {f: series.results[f].segmentation.mask for f in frames}
-        drawn.mask.write(masks, self.frame_of(series))
-        self._draw(drawn, frames)
+        shown = self.frame_of(series)
+        drawn.mask.write(masks, shown)
+        self._draw(drawn, frames, quiet=shown is not None and shown not in frames)
 
     def _on_changed(self, series: Series, frames: list[int], change: str) -> None:
         drawn = self.layers_of(series)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -74,16 +75,20 @@ class _Shapes:
         """Return the frame of each shape, in the layer's order."""
         return [int(f) for f in self.layer.features["frame"]]
 
-    def _add(self, shapes: list[NDArray[np.float64]], kind: str, width: float, features: pd.DataFrame) -> None:
+    def _add(
+        self, shapes: list[NDArray[np.float64]], kind: str, width: float, features: pd.DataFrame, quiet: bool
+    ) -> None:
         if not shapes:
             return
         self._busy = True
+        # Shapes of frames that are not on the screen need no drawing: the slider brings them.
+        hush = self.layer.events.set_data.blocker() if quiet else nullcontext()
         try:
             before = self.layer.features
             looks = {"edge_width": width, "edge_color": self._color(), "face_color": "transparent"}
-            with self.layer.block_thumbnail_update():
+            with hush, self.layer.block_thumbnail_update():
                 self.layer.add(shapes, shape_type=kind, **looks)
-            self.layer.features = pd.concat([before, features], ignore_index=True) if len(before) else features
+                self.layer.features = pd.concat([before, features], ignore_index=True) if len(before) else features
         finally:
             self._busy = False
 
@@ -150,8 +155,15 @@ class EllipseLayer(_Shapes):
     def _color(self) -> str:
         return ELLIPSE_COLOR
 
-    def show(self, found: Mapping[int, Ellipse | None]) -> None:
-        """Draw the ellipses of some frames, in place of those that were there."""
+    def show(self, found: Mapping[int, Ellipse | None], quiet: bool = False) -> None:
+        """Draw the ellipses of some frames, in place of those that were there.
+
+        Parameters
+        ----------
+        found : mapping of int to Ellipse or None
+        quiet : bool
+            None of the frames is on the screen.
+        """
         at = {frame: i for i, frame in enumerate(self.frames())}
         gone = [at[f] for f, e in found.items() if e is None and f in at]
         new = {f: e for f, e in found.items() if e is not None and f not in at}
@@ -161,7 +173,7 @@ class EllipseLayer(_Shapes):
                 if np.abs(box - self.layer.data[at[frame]]).max() > _STILL:
                     _compat.replace_shape(self.layer, at[frame], box)
         boxes = [to_box(e, self._geometry, f) for f, e in new.items()]
-        self._add(boxes, "ellipse", self._width, pd.DataFrame({"frame": list(new)}))
+        self._add(boxes, "ellipse", self._width, pd.DataFrame({"frame": list(new)}), quiet)
         self._remove(gone)
 
     def select(self, frame: int) -> None:
@@ -247,7 +259,7 @@ class CaliperLayer(_Shapes):
     def _color(self) -> str:
         return CALIPER_COLOR
 
-    def show(self, found: Mapping[int, list[tuple[Caliper, str]]]) -> None:
+    def show(self, found: Mapping[int, list[tuple[Caliper, str]]], quiet: bool = False) -> None:
         """Draw the callipers of some frames, each with its label, in place of those that were there."""
         at = {(f, n): i for i, (f, n) in enumerate(zip(self.frames(), self.layer.features["name"], strict=True))}
         wanted = {(frame, c.name): (c, label) for frame, lines in found.items() for c, label in lines}
@@ -260,7 +272,7 @@ class CaliperLayer(_Shapes):
             self.layer.features = self.layer.features.assign(label=labels)
         new = {k: v for k, v in wanted.items() if k not in at}
         rows = [{"frame": k[0], "name": k[1], "label": v[1]} for k, v in new.items()]
-        self._add([self._line(v[0], k[0]) for k, v in new.items()], "line", self._width, pd.DataFrame(rows))
+        self._add([self._line(v[0], k[0]) for k, v in new.items()], "line", self._width, pd.DataFrame(rows), quiet)
         self._remove([i for (f, n), i in at.items() if f in found and (f, n) not in wanted])
 
     def place(self, geometry: Geometry, found: Mapping[int, list[tuple[Caliper, str]]]) -> None:

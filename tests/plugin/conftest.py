@@ -11,6 +11,7 @@ import pytest
 from fetalseg.models import catalogue
 from fetalseg.models.card import Card
 from fetalseg.result import Ellipse
+from napari_fetalseg.layers.drawing import drawing_of
 from standins import bright, disc
 
 TRUTH = Ellipse(120.0, 90.0, 70.0, 50.0, 25.0)
@@ -112,12 +113,11 @@ class Window:
         idle = lambda: self.session._job is None and self.session._edit_job is None and not self.session._edits  # noqa: E731
         self.qtbot.wait(20)
         self.qtbot.waitUntil(idle, timeout=timeout)
+        self.qtbot.waitUntil(lambda: not any(d.waiting for d in drawing_of(self.viewer)._drawn), timeout=timeout)
         self.qtbot.wait(20)
 
     def drawn(self, series=None):
         """The layers of a series; of the newest one by default."""
-        from napari_fetalseg.layers.drawing import drawing_of
-
         return drawing_of(self.viewer).layers_of(series or self.session.series[-1])
 
     def result(self, frame: int = 0, series=None):
