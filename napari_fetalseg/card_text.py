@@ -9,17 +9,17 @@ from fetalseg.models.card import Card
 
 
 def figures(card: Card) -> list[str]:
-    """Return the few figures that stand beside the model's name: how well it agrees, and where that was measured."""
-    for split, values in card.figures.items():
+    """Return the few figures that stand beside the model's name: how well it agrees on exams that were kept out."""
+    for values in card.figures.values():
         if isinstance(values, Mapping):
             parts = []
             dice, adf = _number(values, "dsc"), _number(values, "adf_mm")
             if dice is not None:
                 parts.append(f"Dice {dice:.1f} %")
             if adf is not None:
-                parts.append(f"HC ± {adf:.1f} mm")
+                parts.append(f"mean error {adf:.1f} mm")
             if parts:
-                return [*parts, str(split).replace("_", " ")] if len(card.figures) > 1 else parts
+                return parts
     return []
 
 

@@ -297,5 +297,5 @@ def test_layers_follow_an_image_that_is_moved(window, head):
 def test_the_card_can_be_read(window):
     from napari_fetalseg import card_text
 
-    assert card_text.figures(window.segment.card) == ["Dice 97.9 %", "HC ± 1.8 mm"]
+    assert card_text.figures(window.segment.card) == ["Dice 97.9 %", "mean error 1.8 mm"]
     assert "Bright discs only." in card_text.text(window.segment.card)
