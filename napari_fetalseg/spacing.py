@@ -32,6 +32,13 @@ def from_layer(layer: Any) -> Spacing | None:
     return Spacing(row, column, "the layer's scale")
 
 
+def from_file(path: str | Path | None) -> Spacing | None:
+    """Return the spacing that the layer's file itself gives, which napari's own reader drops."""
+    from fetalseg.io.registry import stored_spacing
+
+    return stored_spacing(path) if path else None
+
+
 def from_csv_beside(path: str | Path | None) -> Spacing | None:
     """Return the spacing that a csv beside the picture gives; None where there is none.
 
@@ -98,7 +105,7 @@ def automatic(layer: Any) -> Spacing | None:
     ------
     SpacingError
     """
-    return from_layer(layer) or from_csv_beside(layer.source.path)
+    return from_layer(layer) or from_file(layer.source.path) or from_csv_beside(layer.source.path)
 
 
 def text(spacing: Spacing | None) -> str:

@@ -19,3 +19,13 @@ def disc(truth: Ellipse, shape: tuple[int, int], high: float = 200.0) -> np.ndar
     """A bright filled ellipse with soft edges on black, as uint8."""
     grid = np.stack(np.meshgrid(np.arange(shape[1]), np.arange(shape[0])), axis=-1).astype(float)
     return (high * np.clip(0.5 - (ellipses.radius(truth, grid) - 1) * truth.semi_minor, 0, 1)).round().astype(np.uint8)
+
+
+#: A small picture and the head in it, for tests in a window.
+SHAPE = (180, 240)
+TRUTH = Ellipse(120.0, 90.0, 70.0, 50.0, 25.0)
+
+
+def loop(frames: int = 6) -> np.ndarray:
+    """A cine loop in which the head moves to the right by 3 pixels a frame."""
+    return np.stack([disc(Ellipse(110.0 + 3 * k, 90.0, 60.0, 45.0, 10.0), SHAPE) for k in range(frames)])

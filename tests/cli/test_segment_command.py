@@ -16,6 +16,8 @@ CONTRACT = [
     "ellipse_semi_minor_px", "ellipse_angle_deg", "confidence", "flags", "error",
 ]  # fmt: skip
 STILL = "second_trimester.png"
+TRUTH = next(t for t in samples.truth() if t.filename == STILL)
+MM = TRUTH.pixel_mm
 
 
 @pytest.fixture
@@ -28,12 +30,11 @@ def scan(tmp_path):
 
 def test_one_picture_with_its_scale_typed_in(fetalseg, rows, record, scan, tmp_path):
     out = tmp_path / "out"
-    done = fetalseg("segment", scan, "--spacing", "0.1535", "--out", out)
+    done = fetalseg("segment", scan, "--spacing", MM, "--out", out)
     assert done.returncode == 0, done.stderr
     (row,) = rows(out)
     assert list(row)[: len(CONTRACT)] == CONTRACT
-    truth = next(t for t in samples.truth() if t.filename == STILL)
-    assert float(row["hc_mm"]) == pytest.approx(truth.hc_mm, rel=0.03)
+    assert float(row["hc_mm"]) == pytest.approx(TRUTH.hc_mm, rel=0.03)
     assert (row["file"], row["frame"], row["status"], row["task"], row["model"]) == (
         "scan.png",
         "0",
@@ -42,14 +43,14 @@ def test_one_picture_with_its_scale_typed_in(fetalseg, rows, record, scan, tmp_p
         "unet",
     )
     assert row["spacing_source"] == "typed in"
-    assert float(row["ellipse_center_x_px"]) == pytest.approx(truth.ellipse_px.center_x, abs=5)
-    assert float(row["ofd_mm"]) == pytest.approx(2 * float(row["ellipse_semi_major_px"]) * 0.1535, rel=1e-6)
+    assert float(row["ellipse_center_x_px"]) == pytest.approx(TRUTH.ellipse_px.center_x, abs=5)
+    assert float(row["ofd_mm"]) == pytest.approx(2 * float(row["ellipse_semi_major_px"]) * MM, rel=1e-6)
     assert 0 < float(row["confidence"]) <= 1
     mask = tifffile.imread(out / "masks" / "scan_mask.tif")
     assert mask.dtype == np.uint8
     assert mask.shape == (540, 800)
     assert set(np.unique(mask)) == {0, 1}
-    e = truth.ellipse_px
+    e = TRUTH.ellipse_px
     assert mask.sum() == pytest.approx(math.pi * e.semi_major * e.semi_minor, rel=0.06)
     with Image.open(out / "overlays" / "scan.png") as overlay:
         assert overlay.width > 1.5 * overlay.height
@@ -70,11 +71,10 @@ def test_without_a_scale_there_are_pixels_only(fetalseg, rows, scan, tmp_path):
 def test_oblong_pixels_are_measured_in_mm(fetalseg, rows, scan, tmp_path):
     with Image.open(scan) as picture:
         picture.resize((400, 540), Image.Resampling.BOX).save(scan)
-    assert fetalseg("segment", scan, "--spacing", "0.307,0.1535", "--out", tmp_path / "out").returncode == 0
+    assert fetalseg("segment", scan, "--spacing", f"{2 * MM},{MM}", "--out", tmp_path / "out").returncode == 0
     (row,) = rows(tmp_path / "out")
-    truth = next(t for t in samples.truth() if t.filename == STILL)
-    assert float(row["hc_mm"]) == pytest.approx(truth.hc_mm, rel=0.03)
-    assert (float(row["spacing_x_mm"]), float(row["spacing_y_mm"])) == (0.307, 0.1535)
+    assert float(row["hc_mm"]) == pytest.approx(TRUTH.hc_mm, rel=0.03)
+    assert (float(row["spacing_x_mm"]), float(row["spacing_y_mm"])) == pytest.approx((2 * MM, MM))
 
 
 def test_a_folder_with_everything_in_it(fetalseg, rows, record, tmp_path):
@@ -164,11 +164,10 @@ def make_odd(kind, path):
 @pytest.mark.parametrize("kind", ["rgb", "rgba", "palette", "16-bit", "float with NaN"])
 def test_every_kind_of_picture_gives_the_same_head(fetalseg, rows, tmp_path, kind):
     given = make_odd(kind, tmp_path / "odd")
-    done = fetalseg("segment", given, "--spacing", "0.1535", "--out", tmp_path / "out")
+    done = fetalseg("segment", given, "--spacing", MM, "--out", tmp_path / "out")
     assert done.returncode == 0, done.stderr
     (row,) = rows(tmp_path / "out")
-    truth = next(t for t in samples.truth() if t.filename == STILL)
-    assert float(row["hc_mm"]) == pytest.approx(truth.hc_mm, rel=0.03)
+    assert float(row["hc_mm"]) == pytest.approx(TRUTH.hc_mm, rel=0.03)
     assert ("not_finite" in row["flags"]) == (kind == "float with NaN")
 
 

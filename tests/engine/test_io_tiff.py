@@ -7,6 +7,7 @@ import pytest
 import tifffile
 
 from fetalseg.errors import UnreadableError
+from fetalseg.io import registry
 from fetalseg.io.registry import read
 
 RNG = np.random.default_rng(3)
@@ -245,3 +246,16 @@ def test_ome_needs_its_unit(tmp_path):
 def test_printing_resolution_is_no_spacing(tif, how):
     tifffile.imwrite(tif, STILL, **how)
     assert read(tif).spacing is None
+
+
+def test_the_header_alone_gives_the_same_spacing(tmp_path):
+    path = tmp_path / "imagej.tif"
+    stack = np.zeros((3, 40, 50), np.uint8)
+    tifffile.imwrite(path, stack, imagej=True, resolution=(1 / 0.2, 1 / 0.1), metadata={"unit": "mm", "axes": "TYX"})
+    stored = registry.stored_spacing(path)
+    assert stored is not None
+    assert stored == read(path).spacing
+    assert (stored.column_mm, stored.row_mm) == pytest.approx((0.2, 0.1), rel=1e-4)
+    (tmp_path / "broken.tif").write_bytes(path.read_bytes()[:30])
+    assert registry.stored_spacing(tmp_path / "broken.tif") is None
+    assert registry.stored_spacing(tmp_path / "picture.png") is None

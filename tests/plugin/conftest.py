@@ -10,12 +10,8 @@ import pytest
 
 from fetalseg.models import catalogue
 from fetalseg.models.card import Card
-from fetalseg.result import Ellipse
 from napari_fetalseg.layers.drawing import drawing_of
-from standins import bright, disc
-
-TRUTH = Ellipse(120.0, 90.0, 70.0, 50.0, 25.0)
-SHAPE = (180, 240)
+from standins import SHAPE, TRUTH, bright, disc
 
 
 @dataclass
@@ -79,11 +75,6 @@ def _own_settings(monkeypatch):
 def head():
     """A picture with a bright head of known size."""
     return disc(TRUTH, SHAPE)
-
-
-def loop(frames: int = 6) -> np.ndarray:
-    """A cine loop in which the head moves to the right by 3 pixels a frame."""
-    return np.stack([disc(Ellipse(110.0 + 3 * k, 90.0, 60.0, 45.0, 10.0), SHAPE) for k in range(frames)])
 
 
 class Window:

@@ -7,8 +7,8 @@ import pytest
 from mouse import drag, key
 from qtpy.QtCore import Qt
 
-from conftest import TRUTH, loop
 from fetalseg.geometry import ellipse as ellipses
+from standins import TRUTH, loop
 
 
 def _start(window, pixels, **looks):

@@ -11,10 +11,10 @@ from mouse import click
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication
 
-from conftest import loop
 from fetalseg.result import Ellipse
 from napari_fetalseg.measurements import provenance
 from napari_fetalseg.table_model import COLUMNS
+from standins import loop
 
 
 def _column(title: str) -> int:

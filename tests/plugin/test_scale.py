@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import tifffile
 from mouse import drag
 from skimage.io import imsave
 
-from conftest import SHAPE, TRUTH, loop
 from fetalseg.geometry import ellipse as ellipses
 from fetalseg.scan import Spacing
 from napari_fetalseg import spacing as spacings
 from napari_fetalseg.scale_panel import LINE, WAYS
+from standins import SHAPE, TRUTH, loop
 
 HC_PX = ellipses.circumference(TRUTH.semi_major, TRUTH.semi_minor)
 
@@ -124,6 +125,15 @@ def test_a_csv_beside_the_picture(window, head, tmp_path):
     assert window.result().spacing.source == "pixel_sizes.csv"
     assert len(window.result().scan_sha256) == 64
     assert window.result().scan_name == "scan_1.png"
+
+
+def test_a_tiffs_own_unit_which_naparis_reader_drops(window, head, tmp_path):
+    path = tmp_path / "scan_0.tif"
+    tifffile.imwrite(path, head, imagej=True, resolution=(1 / 0.2, 1 / 0.2), metadata={"unit": "mm", "axes": "YX"})
+    window.viewer.open(path, plugin="napari")
+    window.run()
+    assert window.result().measurement.values["hc_mm"] == pytest.approx(HC_PX / 5, rel=0.01)
+    assert "scan_0.tif" in window.result().spacing.source
 
 
 def test_a_csv_that_is_chosen(window, head, tmp_path):

@@ -6,10 +6,10 @@ import dask.array as da
 import numpy as np
 import pytest
 
-from conftest import SHAPE, TRUTH, loop
 from fetalseg.errors import ModelError
 from fetalseg.geometry import ellipse as ellipses
 from fetalseg.result import State
+from standins import SHAPE, TRUTH, loop
 
 HC_PX = ellipses.circumference(TRUTH.semi_major, TRUTH.semi_minor)
 

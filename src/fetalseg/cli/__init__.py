@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import logging
+import signal
 import sys
+import threading
 from collections.abc import Sequence
 from importlib import import_module
 
@@ -50,6 +52,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
     given = parser().parse_args(arguments)
+    if threading.current_thread() is threading.main_thread():
+        # A scheduler's "stop" ends a run as cleanly as Ctrl-C.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
     logging.basicConfig(level=logging.INFO if given.verbose else logging.CRITICAL, format="%(levelname)s %(message)s")
     try:
         code: int = given.run(given)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from fetalseg.errors import UnreadableError
 from fetalseg.io import pictures, tiff
 from fetalseg.io.decoded import Decoded
 from fetalseg.scan import Scan, Spacing
+
+_log = logging.getLogger(__name__)
 
 Reader = Callable[[bytes, str], Decoded]
 
@@ -22,6 +25,9 @@ ENDINGS: dict[str, Reader] = {
 }
 """Endings in lower case, with the dot; an ending may have two parts."""
 
+HEADERS: dict[str, Callable[[Path], Spacing | None]] = {".tif": tiff.stored_spacing, ".tiff": tiff.stored_spacing}
+"""What reads the spacing alone, for the kinds that can hold one."""
+
 
 def ending(name: str | Path) -> str | None:
     """Return the known ending of a file name, in lower case; None where no reader knows it."""
@@ -33,6 +39,18 @@ def ending(name: str | Path) -> str | None:
 def readable(path: str | Path) -> bool:
     """Whether a reader knows the ending; the file is not touched."""
     return ending(path) is not None
+
+
+def stored_spacing(path: str | Path) -> Spacing | None:
+    """Return the spacing that a file itself gives, without reading its pixels; None where it gives none."""
+    header = HEADERS.get(ending(path) or "")
+    if header is None:
+        return None
+    try:
+        return header(Path(path))
+    except Exception:  # a damaged header holds no spacing; `read` says what is wrong with the file
+        _log.debug("no spacing in %s", path, exc_info=True)
+        return None
 
 
 def read(path: str | Path, *, name: str | None = None, spacing: Spacing | None = None) -> Scan:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
@@ -170,6 +171,18 @@ def _finite(array: NDArray[Any], name: str) -> tuple[NDArray[np.generic], tuple[
     if not good.any():
         raise UnreadableError(f"{name} holds no number that is finite (all are NaN or infinite).")
     return np.where(good, array, np.zeros((), array.dtype)), ("not_finite",)
+
+
+def stored_spacing(path: Path) -> Spacing | None:
+    """Return the spacing that a TIFF's header gives, without reading its pixels; None where it gives none.
+
+    For pixels that another program has read already and whose spacing it dropped.
+    """
+    import tifffile
+
+    with tifffile.TiffFile(path) as tif:
+        axes = tif.series[0].axes if tif.series else ""
+        return _spacing(tif, len(axes.replace("S", "")), path.name)
 
 
 def _spacing(tif: Any, ndim: int, name: str) -> Spacing | None:
