@@ -311,7 +311,11 @@ def _off_sector(ellipse: Ellipse, whole: View, raw: NDArray[np.float32]) -> floa
         return 0.0
     # Not the largest alone: a dark brain may part the sector. Text and marks at its side are small.
     parts = np.flatnonzero(sizes > 0.01 * lit.size) + 1
-    y, x = np.nonzero(np.isin(labels, parts))
+    sector = np.isin(labels, parts)
+    rows = np.flatnonzero(sector.any(axis=1))
+    # The hull of a region is that of its rows' ends.
+    ends = sector[rows].argmax(axis=1), sector.shape[1] - 1 - sector[rows, ::-1].argmax(axis=1)
+    x, y = np.concatenate(ends), np.concatenate([rows, rows])
     try:
         hull = ConvexHull(whole.to_picture(np.column_stack([x, y]).astype(np.float64)))
     except (QhullError, ValueError):
