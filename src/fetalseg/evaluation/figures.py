@@ -53,8 +53,7 @@ class Score:
 def compare(found: Ellipse, truth: Ellipse, pixel_mm: float) -> tuple[float, float]:
     """Return DSC in percent and Hausdorff distance in mm of two ellipses given in pixels.
 
-    The filled ellipse is the pixels inside the outline and those that the outline passes through, as
-    drawing programs fill a polygon.
+    The filled ellipse is what the outline, drawn as a line of pixels, encloses, and the line itself.
     """
     from scipy.spatial import cKDTree
 
@@ -62,20 +61,20 @@ def compare(found: Ellipse, truth: Ellipse, pixel_mm: float) -> tuple[float, flo
     low = np.floor(np.minimum(a.min(axis=0), b.min(axis=0))) - 2
     high = np.ceil(np.maximum(a.max(axis=0), b.max(axis=0))) + 2
     shape = (int(high[1] - low[1]) + 1, int(high[0] - low[0]) + 1)
-    first, second = _filled(found, low, shape), _filled(truth, low, shape)
+    first, second = _filled(a, low, shape), _filled(b, low, shape)
     dsc = 200.0 * int((first & second).sum()) / int(first.sum() + second.sum())
     hd = max(np.max(cKDTree(b).query(a)[0]), np.max(cKDTree(a).query(b)[0]))
     return dsc, float(hd) * pixel_mm
 
 
-def _filled(e: Ellipse, origin: NDArray[np.float64], shape: tuple[int, int]) -> NDArray[np.bool_]:
-    moved = Ellipse(e.center_x - origin[0], e.center_y - origin[1], e.semi_major, e.semi_minor, e.angle_deg)
-    mask = ellipses.mask(moved, shape).astype(bool)
-    # The outline's own pixels: one a step of the longer direction, as a line is drawn.
-    count = max(_POINTS, int(np.ceil(8 * (moved.semi_major + moved.semi_minor))))
-    x, y = np.round(ellipses.outline(moved, count)).astype(int).T
-    mask[y.clip(0, shape[0] - 1), x.clip(0, shape[1] - 1)] = True
-    return mask
+def _filled(outline_xy: NDArray[np.float64], origin: NDArray[np.float64], shape: tuple[int, int]) -> NDArray[np.bool_]:
+    from scipy import ndimage
+    from skimage.draw import polygon_perimeter
+
+    x, y = np.floor(outline_xy - origin + 0.5).astype(int).T
+    drawn = np.zeros(shape, bool)
+    drawn[polygon_perimeter(y, x)] = True
+    return np.asarray(ndimage.binary_fill_holes(drawn))
 
 
 @dataclass(frozen=True)
