@@ -87,16 +87,14 @@ def run(given: argparse.Namespace) -> int:
 
 def _print(on: str, summary: Summary) -> None:
     print(on)
-    for name, value, unit in (
-        ("DSC", "dsc", "%"),
-        ("HD", "hd_mm", "mm"),
-        ("ADF", "adf_mm", "mm"),
-        ("DF", "df_mm", "mm"),
+    for name, value, unit, digits in (
+        ("DSC", "dsc", "%", 2),
+        ("HD", "hd_mm", "mm", 3),
+        ("ADF", "adf_mm", "mm", 3),
+        ("DF", "df_mm", "mm", 3),
     ):
         low, high = summary.intervals[value]
-        print(
-            f"  {name:<4} {getattr(summary, value):8.{2 if unit == '%' else 3}f} {unit:<3} (95 % {low:.2f} to {high:.2f})"
-        )
+        print(f"  {name:<4} {getattr(summary, value):8.{digits}f} {unit:<3} (95 % {low:.2f} to {high:.2f})")
     print(f"  off by more than 10 mm: {summary.over_10mm}, of them without a flag: {len(summary.over_10mm_unflagged)}")
     print(f"  nothing found: {summary.missing}; flagged: {100 * summary.flagged:.1f} %")
     print(f"  worst: {summary.worst} (DSC {summary.worst_dsc:.2f} %)")
