@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fetalseg import __version__, tasks
-from fetalseg.errors import Cancelled
+from fetalseg.errors import Cancelled, FetalSegError
 from fetalseg.geometry import ellipse as ellipses
+from fetalseg.models import catalogue
+from fetalseg.models.card import Card
 from fetalseg.models.predictor import Predictor, get_predictor
+from fetalseg.quality import worst
 from fetalseg.result import Ellipse, Provenance, Result, Segmentation
 from fetalseg.scan import Scan, Spacing
 from fetalseg.settings import SegmentSettings
@@ -129,7 +132,7 @@ def edit_mask(result: Result, mask: NDArray[np.generic]) -> Result:
     mask : ndarray, shape (rows, columns)
         Copied: later strokes do not reach into the result.
     """
-    segmentation, measurement = tasks.get(result.task).measure_mask(mask, result.spacing, _card(result))
+    segmentation, measurement = tasks.get(result.task).measure_mask(mask, result.spacing, None)
     return result.edit(segmentation, measurement, "mask")
 
 
@@ -141,7 +144,7 @@ def edit_ellipse(result: Result, ellipse: Ellipse, *, redraw_mask: bool = False)
     redraw_mask : bool
         Whether the ellipse becomes the mask as well; else the mask stays as it was.
     """
-    measurement = tasks.get(result.task).measure_ellipse(ellipse, result.spacing, _card(result))
+    measurement = tasks.get(result.task).measure_ellipse(ellipse, result.spacing, None)
     segmentation = result.segmentation
     if redraw_mask:
         shape = (segmentation.mask.shape[0], segmentation.mask.shape[1])
@@ -151,26 +154,23 @@ def edit_ellipse(result: Result, ellipse: Ellipse, *, redraw_mask: bool = False)
 
 def recalibrate(result: Result, spacing: Spacing | None) -> Result:
     """Return the result with another spacing: the same mask, or ellipse, in other millimetres."""
-    from dataclasses import replace
-
     changed = replace(result, spacing=spacing)
     if result.measurement.ellipse is None:
         return changed
-    measured = tasks.get(result.task).measure_ellipse(result.measurement.ellipse, spacing, _card(result))
+    card = None if result.edited else _card(result)
+    measured = tasks.get(result.task).measure_ellipse(result.measurement.ellipse, spacing, card)
+    if card is None and not result.edited:  # the model is gone, and with it what is known of its errors
+        measured = replace(measured, intervals={})
     doubts = [f for f in result.measurement.flags if f.code not in {"no_spacing", "size", "axis_ratio"}]
     flags = (*doubts, *measured.flags)
-    from fetalseg.quality import worst
-
     kept = replace(measured, confidence=result.measurement.confidence, flags=flags, state=worst(flags))
     return replace(changed, measurement=kept)
 
 
-def _card(result: Result):  # type: ignore[no-untyped-def]
-    """The card of the result's model, for its intervals; None when the model is gone."""
-    from fetalseg.errors import ModelError
-    from fetalseg.models import catalogue
-
+def _card(result: Result) -> Card | None:
+    """The card of the result's model, for its intervals; None when the model is gone or another by now."""
     try:
-        return catalogue.find(result.task, result.provenance.settings.get("model", "default")).card
-    except ModelError:
+        card = catalogue.find(result.task, result.provenance.settings.get("model", "default")).card
+    except FetalSegError:
         return None
+    return card if card.sha256 == result.provenance.model_sha256 else None

@@ -70,6 +70,8 @@ def test_an_edit_makes_a_new_result_and_keeps_the_original(pipeline, loop):
     edited = pipelines.edit_mask(first, mask)
     again = pipelines.edit_mask(edited, before)
     assert edited.edited
+    hc = edited.measurement.values["hc_mm"]  # a person's outline has a reader's interval, not the model's
+    assert edited.measurement.intervals["hc_mm"] == pytest.approx((0.97 * hc, 1.03 * hc))
     assert not first.edited
     assert again.original is first
     assert edited.id != first.id

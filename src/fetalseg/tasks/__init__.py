@@ -43,10 +43,10 @@ class Task(Protocol):
     def measure_mask(
         self, mask: NDArray[np.generic], spacing: Spacing | None, card: Card | None
     ) -> tuple[Segmentation, Measurement]:
-        """Measure a mask that a person drew."""
+        """Measure a mask that a person drew. Intervals are the model's with its card, else a reader's."""
 
     def measure_ellipse(self, ellipse: Ellipse, spacing: Spacing | None, card: Card | None) -> Measurement:
-        """Measure an ellipse that a person placed, in pixels."""
+        """Measure an ellipse, in pixels. Intervals are the model's with its card, else a reader's."""
 
 
 def get(name: str) -> Task:

@@ -31,6 +31,8 @@ TITLE = "Fetal head"
 _WIDEST = 1.6
 # Regions under this share of the view are specks, not heads.
 _SPECK = 0.002
+# 95 % limits within which one reader repeats an HC, as a share of it.
+_READER = 0.03
 _FLIPS = ((False, False), (False, True), (True, False), (True, True))
 
 
@@ -244,12 +246,20 @@ def _measure(ellipse: Ellipse, spacing: Spacing | None, card: Card | None) -> Me
 
 
 def half_width(card: Card | None, hc_mm: float) -> float | None:
-    """Return the half-width of the 95 % interval of an HC, from the errors on exams kept out of the model's training.
+    """Return the half-width of the 95 % interval of an HC.
 
-    Beyond the largest size that the card knows it grows with HC, as readers' differences do (constant in percent:
-    Sarris I et al. Ultrasound Obstet Gynecol 2012).
+    Of a model's result: from the errors on exams kept out of its training. Beyond the largest size that the card knows
+    it grows with HC, as readers' differences do. Without a card, of what a person drew: 3 %, within which one reader
+    repeats a measurement.
+
+    References
+    ----------
+    Sarris I et al. Intra- and interobserver variability in fetal ultrasound measurements. Ultrasound Obstet
+    Gynecol 2012.
     """
-    if card is None or not card.intervals:
+    if card is None:
+        return _READER * hc_mm
+    if not card.intervals:
         return None
     sizes, halves = zip(*card.intervals, strict=True)
     half = float(np.interp(hc_mm, sizes, halves))
