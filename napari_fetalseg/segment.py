@@ -38,13 +38,6 @@ from napari_fetalseg.widgets import AMBER, Dock, ErrorBox, LinkLabel, TextDialog
 if TYPE_CHECKING:
     import napari.viewer
 
-KEYS = {
-    "Shift-S": "Segment, or Cancel while it runs",
-    "Shift-E": "make the ellipse the mask",
-    "Shift-M": "back to the model's version",
-    "Ctrl-Z": "undo a stroke on the mask (napari's own)",
-}
-
 
 class SegmentWidget(Dock):
     """Segment and measure an image layer.
@@ -404,4 +397,4 @@ class SegmentWidget(Dock):
 
     def show_keys(self) -> None:
         """Show the keys."""
-        TextDialog("Keys", "\n".join(f"{key:<10} {what}" for key, what in KEYS.items()), self).show()
+        TextDialog("Keys", "\n".join(f"{key:<10} {what}" for key, what in wording.KEYS.items()), self).show()

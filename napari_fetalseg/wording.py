@@ -75,3 +75,12 @@ def calliper(result: Result, name: str) -> str:
 def edited(result: Result) -> str:
     """Return what a person changed, or nothing."""
     return {"model": "", "mask": "mask edited", "ellipse": "ellipse edited"}[result.origin]
+
+
+#: The plugin's keys and what they do, as the Keys popup lists them.
+KEYS = {
+    "Shift-S": "Segment, or Cancel while it runs",
+    "Shift-E": "make the ellipse the mask",
+    "Shift-M": "back to the model's version",
+    "Ctrl-Z": "undo a stroke on the mask (napari's own)",
+}
