@@ -7,6 +7,7 @@ isotropic in the plane: on oblong pixels napari would shear an ellipse that is t
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from typing import Any
@@ -58,7 +59,7 @@ def _with_frame(points: NDArray[np.float64], geometry: Geometry, frame: int) -> 
     return np.column_stack([np.tile(index, (len(points), 1)), points]) if index else points
 
 
-class _Shapes:
+class _Shapes(ABC):
     """A Shapes layer in which each shape knows its frame by a feature, whatever the order."""
 
     def __init__(self, geometry: Geometry, name: str, width: float, features: dict[str, Any], **looks: Any) -> None:
@@ -104,8 +105,9 @@ class _Shapes:
         finally:
             self._busy = False
 
+    @abstractmethod
     def _color(self) -> str:
-        raise NotImplementedError
+        """Return the colour of the lines."""
 
     def _remove(self, indices: list[int]) -> None:
         if not indices:

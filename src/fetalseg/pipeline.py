@@ -112,18 +112,6 @@ class Pipeline:
         progress(len(wanted), len(wanted), scan.name)
 
 
-def segment(
-    scan: Scan,
-    settings: SegmentSettings,
-    *,
-    frames: Sequence[int] | None = None,
-    progress: Progress = lambda done, total, text: None,
-    cancel: Cancel | None = None,
-) -> Iterator[Result]:
-    """Load the model (once a process) and segment a scan. See `Pipeline.segment`."""
-    yield from Pipeline.load(settings).segment(scan, frames=frames, progress=progress, cancel=cancel)
-
-
 def edit_mask(result: Result, mask: NDArray[np.generic]) -> Result:
     """Return the result after a person changed its mask, measured anew.
 

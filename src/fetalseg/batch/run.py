@@ -112,8 +112,7 @@ def run(
                     written.result()
                 # Written behind the network's back: the row goes with the files.
                 written = writing.submit(_write, out, stems[name], name, scan, results, error, batch, rows)
-                _count(outcome, results, name, error)
-                empty = sum(not r.measurement.found for r in results)
+                empty = _count(outcome, results, name, error)
                 record.add(scan if isinstance(scan, Scan) else None, name, error, empty=empty)
                 heard(name, results, error)
         finally:
@@ -210,9 +209,12 @@ def _write(
     rows.add(results)
 
 
-def _count(outcome: Outcome, results: Sequence[Result], name: str, error: str) -> None:
+def _count(outcome: Outcome, results: Sequence[Result], name: str, error: str) -> int:
+    """Add a scan to the counts; return in how many of its frames nothing was found."""
+    empty = sum(not r.measurement.found for r in results)
     outcome.frames += len(results)
-    outcome.empty += sum(not r.measurement.found for r in results)
+    outcome.empty += empty
     if error:
         outcome.failed += 1
         outcome.errors.append((name, error))
+    return empty

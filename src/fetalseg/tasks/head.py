@@ -38,10 +38,11 @@ _FLIPS = ((False, False), (False, True), (True, False), (True, True))
 
 @dataclass(frozen=True, eq=False)
 class _Look:
-    """One window's answer: the mean probability, how the mirrored copies differ, the head in it."""
+    """One window's answer: the mean probability, its largest region alone, how the mirrored copies differ, the head."""
 
     view: View
     probability: NDArray[np.float32]
+    largest: NDArray[np.float32]
     flips: float
     points: NDArray[np.float64]
     ellipse: Ellipse
@@ -171,14 +172,17 @@ def _look(
     if not len(sizes) or sizes.max() < _SPECK * mean.size:
         return None
     number = int(sizes.argmax()) + 1
-    points = view.to_picture(outlines.trace(outlines.keep_region(mean, level, labels, number), level))
+    largest = outlines.keep_region(mean, level, labels, number)
+    points = view.to_picture(outlines.trace(largest, level))
     points = points[_well_inside(points, view, shape)]
     ellipse = _fit(points, pixel)
     if ellipse is None:
         return None
     others = np.delete(sizes, number - 1)
     shared = 2 * (answers * mean).sum(axis=(1, 2)) / ((answers**2).sum(axis=(1, 2)) + (mean**2).sum())
-    return _Look(view, mean, float(1 - shared.mean()), points, ellipse, float(others.max(initial=0) / sizes.max()))
+    return _Look(
+        view, mean, largest, float(1 - shared.mean()), points, ellipse, float(others.max(initial=0) / sizes.max())
+    )
 
 
 def _fit(points: NDArray[np.float64], pixel: tuple[float, float]) -> Ellipse | None:
@@ -201,10 +205,7 @@ def _well_inside(points: NDArray[np.float64], view: View, shape: tuple[int, int]
 
 def _mask(look: _Look, first: _Look, level: float, shape: tuple[int, int], keep_largest: bool) -> NDArray[np.uint8]:
     """The mask at the picture's own resolution."""
-    field = look.probability
-    if keep_largest:
-        labels, sizes = outlines.regions(field, level)
-        field = outlines.keep_region(field, level, labels, int(sizes.argmax()) + 1)
+    field = look.largest if keep_largest else look.probability
     spread = look.view.spread(field, shape)
     if not keep_largest and look is not first:  # other regions may lie outside the magnified window
         seen = look.view.spread(np.ones_like(field), shape) > 0
