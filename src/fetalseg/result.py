@@ -84,6 +84,12 @@ class Measurement:
         0 (no trust) to 1.
     flags : tuple of Flag
     state : State
+    parts : tuple of Measurement
+        What this one sums up: a volume's measurement holds those of its lesions.
+    slice : int or None
+        The slice of a volume on which ellipse and calipers lie, from 0.
+    texts : mapping of str to str
+        What is said in words: ``{"lesion": "1", "measurable": "no: only one slice"}``.
     """
 
     values: Mapping[str, float | None]
@@ -93,11 +99,14 @@ class Measurement:
     confidence: float | None = None
     flags: tuple[Flag, ...] = ()
     state: State = State.ACCEPT
+    parts: tuple[Measurement, ...] = ()
+    slice: int | None = None
+    texts: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def found(self) -> bool:
         """Whether there is anything to measure."""
-        return self.ellipse is not None
+        return self.ellipse is not None or bool(self.parts)
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,8 +115,8 @@ class Segmentation:
 
     Parameters
     ----------
-    mask : ndarray of uint8, shape (rows, columns)
-        0 outside, 1 inside.
+    mask : ndarray of uint8, shape (rows, columns), or (slices, rows, columns) for a volume
+        0 outside, 1 inside; in a volume the number of the lesion.
     outline_xy : ndarray of float, shape (points, 2), optional
         The sub-pixel outline that the ellipse was fitted to, in pixels.
     """

@@ -134,6 +134,8 @@ class TrainSettings(_Settings):
         Share of samples with an acoustic shadow; standard deviation of multiplicative speckle.
     imagenet : bool
         Start the encoder from ImageNet weights (needs the extra ``train``).
+    precision : {"float32", "bfloat16"}
+        Of the convolutions while training: bfloat16 halves the time of dense networks, also on recent CPUs.
     version, data_licence, weights_licence, limits : str
         What the model card says; they change no weight.
     """
@@ -164,6 +166,7 @@ class TrainSettings(_Settings):
     shadow_share: float = 0.2
     speckle: float = 0.15
     imagenet: bool = True
+    precision: Literal["float32", "bfloat16"] = "float32"
     version: str = "1.0"
     data_licence: str = ""
     weights_licence: str = ""
@@ -174,5 +177,7 @@ class TrainSettings(_Settings):
             raise SettingsError("The network's input size must be a multiple of 32 in rows and columns.")
         if not 0 <= self.kept_out < 1:
             raise SettingsError(f"kept_out must be a share from 0 to below 1, not {self.kept_out}.")
+        if self.precision not in ("float32", "bfloat16"):
+            raise SettingsError(f"precision must be 'float32' or 'bfloat16', not '{self.precision}'.")
         if self.epochs < 1 or self.batch_size < 1:
             raise SettingsError("epochs and batch_size must be at least 1.")

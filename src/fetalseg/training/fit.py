@@ -110,7 +110,9 @@ def fit(
             targets = targets.to(device)
             for group in optimizer.param_groups:
                 group["lr"] = one_cycle(state["step"], total, settings.learning_rate)
-            logits = network(images)
+            with torch.autocast(device, torch.bfloat16, enabled=settings.precision == "bfloat16"):
+                logits = network(images)
+            logits = logits.float()
             value = loss(logits, targets)
             optimizer.zero_grad(set_to_none=True)
             value.backward()  # type: ignore[no-untyped-call]

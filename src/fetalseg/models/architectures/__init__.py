@@ -6,7 +6,7 @@ from types import ModuleType
 
 from fetalseg.errors import ModelError
 
-NAMES = ("unet",)
+NAMES = ("unet", "segnet")
 
 
 def get(name: str) -> ModuleType:
