@@ -6,7 +6,8 @@ Docks, command line and ``run.json`` read and fill these same objects.
 from __future__ import annotations
 
 import tomllib
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -37,13 +38,16 @@ class _Settings:
     @classmethod
     def from_toml(cls, path: Path) -> Self:
         """Read settings from a TOML file."""
-        try:
-            values = tomllib.loads(path.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise SettingsError(f"{path} can't be read: {error.strerror}.") from error
-        except tomllib.TOMLDecodeError as error:
-            raise SettingsError(f"{path} is no TOML file: {error}.") from error
-        return cls.from_dict(values, origin=str(path))
+        return cls.from_dict(_toml(path), origin=str(path))
+
+
+def _toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"{path} can't be read: {error.strerror}.") from error
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{path} is no TOML file: {error}.") from error
 
 
 @dataclass(frozen=True)
@@ -132,6 +136,8 @@ class TrainSettings(_Settings):
         Ranges of the augmentation; `shift` as a share of the input's size.
     shadow_share, speckle : float
         Share of samples with an acoustic shadow; standard deviation of multiplicative speckle.
+    parameters : mapping
+        Of the architecture, where they differ from its `DEFAULTS`.
     imagenet : bool
         Start the encoder from ImageNet weights (needs the extra ``train``).
     precision : {"float32", "bfloat16"}
@@ -165,6 +171,7 @@ class TrainSettings(_Settings):
     gain_high: float = 1.3
     shadow_share: float = 0.2
     speckle: float = 0.15
+    parameters: Mapping[str, Any] = field(default_factory=dict)
     imagenet: bool = True
     precision: Literal["float32", "bfloat16"] = "float32"
     version: str = "1.0"
@@ -181,3 +188,41 @@ class TrainSettings(_Settings):
             raise SettingsError(f"precision must be 'float32' or 'bfloat16', not '{self.precision}'.")
         if self.epochs < 1 or self.batch_size < 1:
             raise SettingsError("epochs and batch_size must be at least 1.")
+
+
+@dataclass(frozen=True)
+class VolumeTrainSettings(TrainSettings):
+    """How to train on volumes. What is named for heads alone has no effect here.
+
+    Parameters
+    ----------
+    batch_size : int
+        Stacks a step.
+    stack_slices : int
+        Neighbouring slices a stack.
+    negative_share : float
+        Share of the stacks from volumes in which nothing is to be found.
+    """
+
+    task: str = "tumour"
+    arch: str = "unet_slices"
+    input_rows: int = 192
+    input_columns: int = 160
+    epochs: int = 30
+    batch_size: int = 2
+    stack_slices: int = 12
+    negative_share: float = 0.06
+    rotation_deg: float = 20.0
+    shift: float = 0.06
+    scale_high: float = 1.2
+    gamma_low: float = 0.8
+    gamma_high: float = 1.25
+    gain_low: float = 0.8
+    gain_high: float = 1.25
+    precision: Literal["float32", "bfloat16"] = "bfloat16"
+
+
+def train_settings(path: Path) -> TrainSettings:
+    """Read a training's settings of the kind that its task asks for."""
+    common = TrainSettings if _toml(path).get("task", "head") == "head" else VolumeTrainSettings
+    return common.from_toml(path)

@@ -7,9 +7,39 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import torch
 
+from fetalseg.geometry.ellipse import mask
+from fetalseg.geometry.view import View
 from fetalseg.settings import TrainSettings
 from fetalseg.training.augment import Picture, change_greys, random_view, standardize, warp
 from fetalseg.training.negatives import synthetic
+
+
+class HeadData:
+    """Pictures to train on and to validate on.
+
+    Parameters
+    ----------
+    train : sequence of Picture
+        Heads first, then pictures without one.
+    is_small : sequence of bool
+        One a head of `train`.
+    kept : sequence of Picture
+    settings : TrainSettings
+    """
+
+    def __init__(
+        self, train: Sequence[Picture], is_small: Sequence[bool], kept: Sequence[Picture], settings: TrainSettings
+    ) -> None:
+        self._train, self._is_small, self._kept, self._settings = train, is_small, kept, settings
+        self.steps = steps_an_epoch(is_small, len(train) - len(is_small), settings)
+
+    def batches(self, epoch: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """Yield images and targets, each (batch, 1, rows, columns)."""
+        return batches(self._train, self._is_small, self._settings, epoch)
+
+    def validation(self) -> list[tuple[torch.Tensor, torch.Tensor]]:
+        """Return the kept-out pictures as the first look sees them, with their targets."""
+        return validation_batches(self._kept, self._settings)
 
 
 def order(is_small: Sequence[bool], negatives: int, settings: TrainSettings, epoch: int) -> list[int]:
@@ -77,3 +107,16 @@ def _sample(
         return warp(picture, random_view(picture, settings, rng), settings, rng)
     made = synthetic((settings.input_rows, settings.input_columns), rng)
     return torch.from_numpy(made)[None], torch.zeros(1, *made.shape)
+
+
+def validation_batches(pictures: Sequence[Picture], settings: TrainSettings) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    """Return the kept-out pictures as the first look sees them, with their targets."""
+    size = (settings.input_rows, settings.input_columns)
+    images, targets = [], []
+    for picture in pictures:
+        view = View.whole(picture.shape, size)
+        images.append(standardize(torch.from_numpy(view.look(picture.full[0].numpy()) / 255)[None]))
+        truth = mask(picture.truth, picture.shape) if picture.truth else np.zeros(picture.shape, np.uint8)
+        targets.append(torch.from_numpy(view.look(truth))[None])
+    n = settings.batch_size
+    return [(torch.stack(images[i : i + n]), torch.stack(targets[i : i + n])) for i in range(0, len(images), n)]

@@ -6,58 +6,52 @@ import copy
 import csv
 import math
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 
-from fetalseg.geometry.view import View
 from fetalseg.settings import TrainSettings
 from fetalseg.training import checkpoint
-from fetalseg.training.augment import Picture, standardize
-from fetalseg.training.batches import batches, steps_an_epoch
 
 Log = Callable[[str], None]
 
 
-@dataclass(frozen=True)
-class Pictures:
-    """What is trained on and what is validated on.
+class Data(Protocol):
+    """What is trained on and what is validated on."""
 
-    Parameters
-    ----------
-    train : sequence of Picture
-        Heads first, then pictures without one.
-    is_small : sequence of bool
-        One a head of `train`.
-    validation : sequence of Picture
-    """
+    steps: int
 
-    train: Sequence[Picture]
-    is_small: Sequence[bool]
-    validation: Sequence[Picture]
+    def batches(self, epoch: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """Yield an epoch's images and targets."""
+
+    def validation(self) -> Sequence[tuple[torch.Tensor, torch.Tensor]]:
+        """Return the kept-out images and targets."""
 
 
 def loss(logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-    """Binary cross-entropy plus, for pictures with a head, one minus the soft Dice; mean over the batch.
+    """Binary cross-entropy plus, where there is something to find, one minus the soft Dice; mean over the batch.
+
+    Parameters
+    ----------
+    logits, target : tensor, shape (batch, 1, [slices,] rows, columns)
 
     References
     ----------
     Milletari F, Navab N, Ahmadi SA. V-Net. 3DV 2016. doi:10.1109/3DV.2016.79
     """
     entropy = F.binary_cross_entropy_with_logits(logits, target)
-    has_head = (target.sum(dim=(1, 2, 3)) > 0).float()
-    return entropy + ((1 - soft_dice(logits.sigmoid(), target)) * has_head).mean()
+    present = (target.flatten(1).sum(dim=1) > 0).float()
+    return entropy + ((1 - soft_dice(logits.sigmoid(), target)) * present).mean()
 
 
 def soft_dice(probability: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-    """Return the Dice coefficient of each picture, shape (batch,)."""
-    shared = (probability * target).sum(dim=(1, 2, 3))
-    total = probability.sum(dim=(1, 2, 3)) + target.sum(dim=(1, 2, 3))
+    """Return the Dice coefficient of each picture or stack, shape (batch,)."""
+    shared = (probability * target).flatten(1).sum(dim=1)
+    total = probability.flatten(1).sum(dim=1) + target.flatten(1).sum(dim=1)
     return (2 * shared + 1) / (total + 1)
 
 
@@ -77,7 +71,7 @@ def one_cycle(step: int, total: int, peak: float) -> float:
 
 def fit(
     network: torch.nn.Module,
-    pictures: Pictures,
+    data: Data,
     settings: TrainSettings,
     folder: Path,
     *,
@@ -91,22 +85,21 @@ def fit(
     Parameters
     ----------
     network : torch.nn.Module
-        Takes (batch, 1, rows, columns), returns logits of the same shape.
+        Takes (batch, 1, [slices,] rows, columns), returns logits of the same shape.
     """
-    layout = torch.channels_last
-    network = network.to(device, memory_format=layout)  # type: ignore[call-overload]
+    network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     average = copy.deepcopy(network).eval().requires_grad_(False)
     optimizer = torch.optim.AdamW(network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
     state = checkpoint.load(folder, network, average, optimizer) or {"epoch": 0, "step": 0, "curves": []}
-    total = settings.epochs * steps_an_epoch(pictures.is_small, len(pictures.train) - len(pictures.is_small), settings)
-    validation = validation_batches(pictures.validation, settings)
+    total = settings.epochs * data.steps
+    validation = data.validation()
     for epoch in range(state["epoch"], settings.epochs):
         began = time.monotonic()
         torch.manual_seed(settings.seed * 1000 + epoch)
         network.train()
         losses, dices = [], []
-        for images, targets in batches(pictures.train, pictures.is_small, settings, epoch):
-            images = images.to(device, memory_format=layout)
+        for images, targets in data.batches(epoch):
+            images = _to(device, images)
             targets = targets.to(device)
             for group in optimizer.param_groups:
                 group["lr"] = one_cycle(state["step"], total, settings.learning_rate)
@@ -120,7 +113,7 @@ def fit(
             state["step"] += 1
             update_average(average, network, min(settings.ema_decay, state["step"] / (state["step"] + 10)))
             losses.append(float(value.detach()))
-            dices += _dice_of_heads(logits.detach(), targets)
+            dices += _dice_of_found(logits.detach(), targets)
         row = {
             "epoch": epoch + 1,
             "train_loss": float(np.mean(losses)),
@@ -146,44 +139,34 @@ def update_average(average: torch.nn.Module, network: torch.nn.Module, decay: fl
             kept.copy_(new)
 
 
-def validation_batches(pictures: Sequence[Picture], settings: TrainSettings) -> list[tuple[torch.Tensor, torch.Tensor]]:
-    """Return the kept-out pictures as the first look sees them, with their targets."""
-    from fetalseg.geometry.ellipse import mask
-
-    size = (settings.input_rows, settings.input_columns)
-    images, targets = [], []
-    for picture in pictures:
-        view = View.whole(picture.shape, size)
-        images.append(standardize(torch.from_numpy(view.look(picture.full[0].numpy()) / 255)[None]))
-        truth = mask(picture.truth, picture.shape) if picture.truth else np.zeros(picture.shape, np.uint8)
-        targets.append(torch.from_numpy(view.look(truth))[None])
-    n = settings.batch_size
-    return [(torch.stack(images[i : i + n]), torch.stack(targets[i : i + n])) for i in range(0, len(images), n)]
+def _to(device: str, images: torch.Tensor) -> torch.Tensor:
+    layout = torch.channels_last if images.dim() == 4 else torch.preserve_format
+    return images.to(device, memory_format=layout)
 
 
 @torch.inference_mode()
 def validate(
     network: torch.nn.Module, data: Sequence[tuple[torch.Tensor, torch.Tensor]], device: str
 ) -> dict[str, float | None]:
-    """Return loss and Dice of the kept-out pictures, one plain look each."""
+    """Return loss and Dice of what is kept out, one plain look each."""
     losses: list[float] = []
     dices: list[float] = []
     for images, targets in data:
-        logits = network(images.to(device, memory_format=torch.channels_last))
+        logits = network(_to(device, images))
         targets = targets.to(device)
         losses.append(float(loss(logits, targets)))
-        dices += _dice_of_heads(logits, targets)
+        dices += _dice_of_found(logits, targets)
     return {
         "validation_loss": float(np.mean(losses)) if losses else None,
         "validation_dice": float(np.mean(dices)) if dices else None,
     }
 
 
-def _dice_of_heads(logits: torch.Tensor, targets: torch.Tensor) -> list[float]:
-    """Dice of the masks at 0.5 against the targets at 0.5, for the pictures that hold a head."""
+def _dice_of_found(logits: torch.Tensor, targets: torch.Tensor) -> list[float]:
+    """Dice of the masks at 0.5 against the targets at 0.5, where there is something to find."""
     wanted = (targets > 0.5).float()
-    has_head = wanted.sum(dim=(1, 2, 3)) > 0
-    return [float(v) for v in soft_dice((logits > 0).float(), wanted)[has_head]]
+    present = wanted.flatten(1).sum(dim=1) > 0
+    return [float(v) for v in soft_dice((logits > 0).float(), wanted)[present]]
 
 
 def _write_curves(path: Path, rows: Sequence[dict[str, Any]]) -> None:

@@ -7,16 +7,19 @@ import importlib.metadata
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fetalseg.dataset import hc18
-from fetalseg.dataset.items import Item, groups, split
+from fetalseg.dataset.items import groups, split
 from fetalseg.errors import DatasetError
 from fetalseg.models import architectures, weights
 from fetalseg.models.card import Card
-from fetalseg.settings import TrainSettings
+from fetalseg.settings import TrainSettings, VolumeTrainSettings
+
+if TYPE_CHECKING:
+    from fetalseg.training.fit import Data
 
 Log = Callable[[str], None]
 
@@ -37,7 +40,7 @@ def train(
     Parameters
     ----------
     data : Path
-        A folder in HC18's layout.
+        For the head a folder in HC18's layout; for the tumour one of volumes with masks (see `dataset.lgg`).
     out : Path
         Gets ``weights.safetensors``, ``card.json``, ``curves.csv``, ``curves.png``, ``split.csv`` and the checkpoint.
         A training that was interrupted there goes on.
@@ -45,52 +48,41 @@ def train(
     name : str, optional
         The model's name in the catalogue; the architecture's by default.
     negatives : sequence of Path
-        Folders of pictures without a head; all of them are trained on.
+        Folders of scans in which nothing is to be found; all of them are trained on.
     card_from : Path, optional
-        A model trained the same way on a split. When all pictures train, none is left to calibrate and report on:
+        A model trained the same way on a split. When all scans train, none is left to calibrate and report on:
         level, intervals and figures are then that model's, and the card says so.
     """
     import torch
 
-    from fetalseg.training.augment import Picture
     from fetalseg.training.curves import curves, draw
-    from fetalseg.training.fit import Pictures, fit
+    from fetalseg.training.fit import fit
 
-    items = hc18.read(data)
-    others = [item for folder in negatives for item in hc18.negatives(folder)]
-    parts = split(items, settings.kept_out, settings.seed)
-    kept = [i for i in items if parts[i.name] != "train"]
-    trained = [i for i in items if parts[i.name] == "train"]
-    if not trained:
-        raise DatasetError(f"{data}: no picture is left to train on; lower kept_out or add pictures.")
+    prepare = _volumes if isinstance(settings, VolumeTrainSettings) else _heads
+    made, parts, counts = prepare(data, settings, negatives)
     out.mkdir(parents=True, exist_ok=True)
-    _write_split(out / "split.csv", items, parts)
-    log(f"{len(trained)} pictures of {len(groups(trained))} exams train, {len(kept)} are kept out")
-    log(f"{len(others)} more pictures hold no head")
+    _write_split(out / "split.csv", parts)
+    log(" · ".join(f"{key.replace('_', ' ')} {value}" for key, value in counts.items()))
 
     torch.manual_seed(settings.seed)
     architecture = architectures.get(settings.arch)
-    network = architecture.build({})
+    parameters = {**architecture.DEFAULTS, **settings.parameters}
+    network = architecture.build(parameters)
     if settings.imagenet and not (out / "checkpoint.safetensors").exists():
         architecture.start_from_imagenet(network)
-    size = (settings.input_rows, settings.input_columns)
-    pictures = Pictures(
-        train=[Picture.of(_grey(i.path), i.truth, size) for i in trained + others],
-        is_small=[i.hc_mm is not None and i.hc_mm < settings.small_head_mm for i in trained],
-        validation=[Picture.of(_grey(i.path), i.truth, size) for i in kept],
-    )
-    network = fit(network, pictures, settings, out, device=device, log=log)
+    network = fit(network, made, settings, out, device=device, log=log)
     card = Card(
         name=name or settings.arch,
         task=settings.task,
         arch=settings.arch,
         title=architecture.TITLE,
         version=settings.version,
-        parameters=architecture.DEFAULTS,
+        parameters=parameters,
         input_rows=settings.input_rows,
         input_columns=settings.input_columns,
         sha256=weights.save(network, out / weights.WEIGHTS),
-        training=_training(settings, trained, kept, others) | {"curves": curves(out / "curves.csv")},
+        training={"settings": settings.to_dict(), **counts, "versions": _versions()}
+        | {"curves": curves(out / "curves.csv")},
         data_licence=settings.data_licence,
         weights_licence=settings.weights_licence,
         limits=settings.limits,
@@ -102,11 +94,72 @@ def train(
     return card
 
 
+#: What `fit` takes, the part of each scan (name to exam and part), and the counts that the card tells.
+_Prepared = tuple["Data", dict[str, tuple[str, str]], dict[str, int]]
+
+
+def _heads(data: Path, settings: TrainSettings, negatives: Sequence[Path]) -> _Prepared:
+    from fetalseg.training.augment import Picture
+    from fetalseg.training.batches import HeadData
+
+    items = hc18.read(data)
+    others = [item for folder in negatives for item in hc18.negatives(folder)]
+    parts = split(items, settings.kept_out, settings.seed)
+    kept = [i for i in items if parts[i.name] != "train"]
+    trained = [i for i in items if parts[i.name] == "train"]
+    if not trained:
+        raise DatasetError(f"{data}: no picture is left to train on; lower kept_out or add pictures.")
+    size = (settings.input_rows, settings.input_columns)
+    made = HeadData(
+        train=[Picture.of(_grey(i.path), i.truth, size) for i in trained + others],
+        is_small=[i.hc_mm is not None and i.hc_mm < settings.small_head_mm for i in trained],
+        kept=[Picture.of(_grey(i.path), i.truth, size) for i in kept],
+        settings=settings,
+    )
+    counts = {
+        "pictures": len(trained),
+        "exams": len(groups(trained)),
+        "kept_out_pictures": len(kept),
+        "kept_out_exams": len(groups(kept)),
+        "pictures_without_head": len(others),
+    }
+    return made, {i.name: (i.group, parts[i.name]) for i in items}, counts
+
+
+def _volumes(data: Path, settings: TrainSettings, negatives: Sequence[Path]) -> _Prepared:
+    from fetalseg.dataset import lgg
+    from fetalseg.training.volumes import Prepared, VolumeData
+
+    assert isinstance(settings, VolumeTrainSettings)
+    items = lgg.read(data)
+    parts = lgg.split(items, settings.kept_out, settings.seed)
+    kept = [v for v in items if parts[v.name] != "train"]
+    trained = [v for v in items if parts[v.name] == "train"]
+    if not trained:
+        raise DatasetError(f"{data}: no volume is left to train on; lower kept_out or add volumes.")
+    size = (settings.input_rows, settings.input_columns)
+    without = [item.read().pixels for folder in negatives for item in lgg.without_tumour(folder)]
+    made = VolumeData(
+        train=[Prepared.of(*v.read(), size) for v in trained],
+        without=[Prepared.of(pixels, None, size) for pixels in without],
+        validation=[Prepared.of(*v.read(), size, validate=True) for v in kept],
+        settings=settings,
+    )
+    counts = {
+        "volumes": len(trained),
+        "patients": len({v.group for v in trained}),
+        "kept_out_volumes": len(kept),
+        "kept_out_patients": len({v.group for v in kept}),
+        "volumes_without_tumour": len(without),
+    }
+    return made, {v.name: (v.group, parts[v.name]) for v in items}, counts
+
+
 def _with_figures_of(card: Card, measured: Card) -> Card:
     note = (
-        f"Level, intervals and figures are those of a model trained the same way on {measured.training['pictures']} "
-        f"pictures ({measured.training['exams']} exams; weights {measured.sha256[:12]}) and measured on exams that it "
-        "had not seen. These weights were then trained on all pictures."
+        f"Level, intervals and figures are those of a model trained the same way on {_trained_on(measured)} "
+        f"(weights {measured.sha256[:12]}) and measured on what it had not seen. These weights were then trained on "
+        "all of the data."
     )
     return replace(
         card,
@@ -117,6 +170,12 @@ def _with_figures_of(card: Card, measured: Card) -> Card:
     )
 
 
+def _trained_on(card: Card) -> str:
+    if "volumes" in card.training:
+        return f"{card.training['volumes']} volumes of {card.training['patients']} patients"
+    return f"{card.training['pictures']} pictures of {card.training['exams']} exams"
+
+
 def _grey(path: Path) -> np.ndarray[Any, np.dtype[Any]]:
     from fetalseg.io.registry import read
 
@@ -124,22 +183,12 @@ def _grey(path: Path) -> np.ndarray[Any, np.dtype[Any]]:
     return frame
 
 
-def _training(
-    settings: TrainSettings, trained: Sequence[Item], kept: Sequence[Item], others: Sequence[Item]
-) -> dict[str, Any]:
-    return {
-        "settings": settings.to_dict(),
-        "pictures": len(trained),
-        "exams": len(groups(trained)),
-        "kept_out_pictures": len(kept),
-        "kept_out_exams": len(groups(kept)),
-        "pictures_without_head": len(others),
-        "versions": {p: importlib.metadata.version(p) for p in ("torch", "segmentation-models-pytorch", "numpy")},
-    }
+def _versions() -> dict[str, str]:
+    return {p: importlib.metadata.version(p) for p in ("torch", "segmentation-models-pytorch", "numpy")}
 
 
-def _write_split(path: Path, items: Sequence[Item], parts: dict[str, Any]) -> None:
+def _write_split(path: Path, parts: dict[str, tuple[str, str]]) -> None:
     with path.open("w", newline="", encoding="utf-8") as handle:
         writer = csv.writer(handle)
         writer.writerow(["filename", "exam", "part"])
-        writer.writerows([i.name, i.group, parts[i.name]] for i in items)
+        writer.writerows([name, *where] for name, where in parts.items())

@@ -1,4 +1,7 @@
-"""Network architectures, one a file. Each has `TITLE`, `DEFAULTS` and `build(parameters)`."""
+"""Network architectures, one a file. Each has `TITLE`, `DEFAULTS` and `build(parameters)`.
+
+Those for volumes also have `reach(parameters)`.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ from types import ModuleType
 
 from fetalseg.errors import ModelError
 
-NAMES = ("unet", "segnet")
+NAMES = ("unet", "unet_slices", "segnet")
 
 
 def get(name: str) -> ModuleType:

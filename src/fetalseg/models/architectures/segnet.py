@@ -8,6 +8,7 @@ segmentation. IEEE TPAMI 2017;39(12):2481-2495 (arXiv:1511.00561, 2015). doi:10.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +19,14 @@ TITLE = "SegNet"
 DEFAULTS: dict[str, Any] = {
     "widths": [24, 48, 96, 192, 192],
     "convolutions": [2, 2, 3, 3, 3],
-    "in_channels": 1,
+    "slices": 1,
+    "volume": False,
 }
+
+
+def reach(parameters: Mapping[str, Any]) -> int:
+    """Return how many slices above and below can change a slice's answer."""
+    return int({**DEFAULTS, **parameters}["slices"]) // 2
 
 
 def build(parameters: Mapping[str, Any]) -> torch.nn.Module:
@@ -28,15 +35,17 @@ def build(parameters: Mapping[str, Any]) -> torch.nn.Module:
     Parameters
     ----------
     parameters : mapping
-        Names of `DEFAULTS`; what is missing is taken from there. VGG-16, the original's encoder, has the widths
+        Names of `DEFAULTS`; what is missing is taken from there. With `volume` the network takes volumes (batch, 1,
+        depth, rows, columns), each slice with its neighbours as `slices` channels; else single pictures. VGG-16, the original's encoder, has the widths
         64-128-256-512-512 and the same numbers of convolutions.
     """
-    import torch
     from torch import nn
+
+    from fetalseg.models.architectures._slices import SliceBySlice
 
     def block(channels: Sequence[int]) -> nn.Sequential:
         layers: list[nn.Module] = []
-        for before, after in zip(channels, channels[1:], strict=False):
+        for before, after in itertools.pairwise(channels):
             layers += [nn.Conv2d(before, after, 3, padding=1, bias=False), nn.BatchNorm2d(after), nn.ReLU(inplace=True)]
         return nn.Sequential(*layers)
 
@@ -67,4 +76,5 @@ def build(parameters: Mapping[str, Any]) -> torch.nn.Module:
             return answer
 
     p = {**DEFAULTS, **parameters}
-    return SegNet(p["widths"], p["convolutions"], p["in_channels"])
+    network = SegNet(p["widths"], p["convolutions"], p["slices"])
+    return SliceBySlice(network, p["slices"]) if p["volume"] else network
