@@ -361,7 +361,7 @@ def _segment(
     """Run in the worker: load the model, then yield results in small batches."""
     torch_import.import_torch()
     loaded = pipeline.Pipeline.load(settings)
-    yield Loaded(loaded.predictor.describe())
+    yield Loaded(loaded.describe)
     sha256 = source.sha256()
     batch: list[Result] = []
     last = time.monotonic()

@@ -16,7 +16,7 @@ from fetalseg.models import catalogue
 from fetalseg.models.card import Card
 from fetalseg.models.predictor import Predictor, get_predictor
 from fetalseg.quality import worst
-from fetalseg.result import Ellipse, Provenance, Result, Segmentation
+from fetalseg.result import Caliper, Ellipse, Provenance, Result, Segmentation
 from fetalseg.scan import Scan, Spacing
 from fetalseg.settings import SegmentSettings
 
@@ -38,11 +38,12 @@ class Pipeline:
     Parameters
     ----------
     settings : SegmentSettings
-    predictor : Predictor
+    predictor : Predictor or None
+        None for a task that needs no network.
     """
 
     settings: SegmentSettings
-    predictor: Predictor
+    predictor: Predictor | None
 
     @classmethod
     def load(cls, settings: SegmentSettings) -> Pipeline:
@@ -52,12 +53,20 @@ class Pipeline:
         ------
         ModelError, DeviceError, SettingsError
         """
-        tasks.get(settings.task)
+        if not tasks.get(settings.task).MODEL:
+            return cls(settings, None)
         return cls(settings, get_predictor(settings.task, settings.model, settings.device))
+
+    @property
+    def describe(self) -> str:
+        """Device and model in a line, as doors show it."""
+        return self.predictor.describe() if self.predictor else "no network"
 
     @property
     def provenance(self) -> Provenance:
         """What every result of this pipeline came from."""
+        if self.predictor is None:
+            return Provenance("classical", "", "cpu", "scipy", self.settings.to_dict(), __version__)
         card = self.predictor.card
         return Provenance(
             model=card.name,
@@ -76,13 +85,13 @@ class Pipeline:
         progress: Progress = lambda done, total, text: None,
         cancel: Cancel | None = None,
     ) -> Iterator[Result]:
-        """Segment a scan, one result a frame, as they are done.
+        """Segment a scan: one result a frame as they are done, or one for a volume as a whole.
 
         Parameters
         ----------
         scan : Scan
         frames : sequence of int, optional
-            Which frames; all by default.
+            Which frames, or slices of a volume; all by default.
 
         Raises
         ------
@@ -91,6 +100,10 @@ class Pipeline:
         """
         task = tasks.get(self.settings.task)
         provenance = self.provenance
+        if task.VOLUME:
+            yield self._whole(scan, frames, progress, cancel)
+            return
+        assert self.predictor is not None
         wanted = range(scan.frames) if frames is None else frames
         for done, frame in enumerate(wanted):
             if cancel is not None and cancel.is_set():
@@ -111,13 +124,45 @@ class Pipeline:
             )
         progress(len(wanted), len(wanted), scan.name)
 
+    def _whole(self, scan: Scan, slices: Sequence[int] | None, progress: Progress, cancel: Cancel | None) -> Result:
+        """Segment a volume; the token is checked each time the network is asked."""
+        task = tasks.get(self.settings.task)
+        asked = 0
+
+        def network(batch: NDArray[np.float32]) -> NDArray[np.float32]:
+            nonlocal asked
+            if cancel is not None and cancel.is_set():
+                raise Cancelled()
+            assert self.predictor is not None
+            progress(min(asked, scan.frames), scan.frames, scan.name)
+            asked += batch.shape[2] // (2 if self.settings.flips else 1)
+            return self.predictor(batch)
+
+        if cancel is not None and cancel.is_set():
+            raise Cancelled()
+        card = self.predictor.card if self.predictor else None
+        segmentation, measurement = task.segment_volume(
+            scan.pixels, scan.spacing, network, card, self.settings, scan.notes, slices
+        )
+        progress(scan.frames, scan.frames, scan.name)
+        return Result(
+            scan_name=scan.name,
+            scan_sha256=scan.sha256,
+            frame=0,
+            task=self.settings.task,
+            segmentation=segmentation,
+            measurement=measurement,
+            spacing=scan.spacing,
+            provenance=self.provenance,
+        )
+
 
 def edit_mask(result: Result, mask: NDArray[np.generic]) -> Result:
     """Return the result after a person changed its mask, measured anew.
 
     Parameters
     ----------
-    mask : ndarray, shape (rows, columns)
+    mask : ndarray, shape (rows, columns), or (slices, rows, columns) of lesion numbers
         Copied: later strokes do not reach into the result.
     """
     segmentation, measurement = tasks.get(result.task).measure_mask(mask, result.spacing, None)
@@ -140,9 +185,19 @@ def edit_ellipse(result: Result, ellipse: Ellipse, *, redraw_mask: bool = False)
     return result.edit(segmentation, measurement, "ellipse")
 
 
+def edit_calipers(result: Result, lesion: str, calipers: tuple[Caliper, ...]) -> Result:
+    """Return the result after a person moved the diameters of a lesion (in pixels); the mask stays as it was."""
+    from fetalseg.tasks import tumour
+
+    measurement = tumour.measure_calipers(result.measurement, lesion, calipers, result.spacing)
+    return result.edit(result.segmentation, measurement, "calipers")
+
+
 def recalibrate(result: Result, spacing: Spacing | None) -> Result:
     """Return the result with another spacing: the same mask, or ellipse, in other millimetres."""
     changed = replace(result, spacing=spacing)
+    if tasks.get(result.task).VOLUME:
+        return _recalibrate_volume(changed)
     if result.measurement.ellipse is None:
         return changed
     card = None if result.edited else _card(result)
@@ -153,6 +208,25 @@ def recalibrate(result: Result, spacing: Spacing | None) -> Result:
     flags = (*doubts, *measured.flags)
     kept = replace(measured, confidence=result.measurement.confidence, flags=flags, state=worst(flags))
     return replace(changed, measurement=kept)
+
+
+def _recalibrate_volume(result: Result) -> Result:
+    """Measure a volume's mask anew under its changed spacing; doubts and confidence stay."""
+    card = None if result.edited else _card(result)
+    before = result.measurement
+    _, measured = tasks.get(result.task).measure_mask(result.segmentation.mask, result.spacing, card)
+    known = {f.code for f in measured.flags}
+    doubts = [f for f in before.flags if f.code not in {"no_spacing", "no_slice_spacing"} | known]
+    flags = (*doubts, *measured.flags)
+    trusts = {part.texts["lesion"]: part for part in before.parts}
+    parts = tuple(
+        replace(part, confidence=old.confidence, flags=old.flags, state=old.state)
+        if (old := trusts.get(part.texts["lesion"]))
+        else part
+        for part in measured.parts
+    )
+    kept = replace(measured, confidence=before.confidence, flags=flags, state=worst(flags), parts=parts)
+    return replace(result, measurement=kept)
 
 
 def _card(result: Result) -> Card | None:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from fetalseg.scan import Spacing
 
-Origin = Literal["model", "mask", "ellipse"]
+Origin = Literal["model", "mask", "ellipse", "calipers"]
 
 
 class State(StrEnum):
@@ -115,13 +115,13 @@ class Segmentation:
 
     Parameters
     ----------
-    mask : ndarray of uint8, shape (rows, columns), or (slices, rows, columns) for a volume
+    mask : ndarray of uint8 or uint16, shape (rows, columns), or (slices, rows, columns) for a volume
         0 outside, 1 inside; in a volume the number of the lesion.
     outline_xy : ndarray of float, shape (points, 2), optional
         The sub-pixel outline that the ellipse was fitted to, in pixels.
     """
 
-    mask: NDArray[np.uint8]
+    mask: NDArray[Any]
     outline_xy: NDArray[np.float64] | None = None
 
 
@@ -146,15 +146,15 @@ class Result:
     scan_name : str
     scan_sha256 : str or None
     frame : int
-        From 0.
+        From 0; 0 for a volume as a whole.
     task : str
     segmentation : Segmentation
     measurement : Measurement
     spacing : Spacing or None
     provenance : Provenance
-    origin : {"model", "mask", "ellipse"}
-        What the numbers were computed from: the model's own output, a mask that a person changed,
-        or an ellipse that a person changed.
+    origin : {"model", "mask", "ellipse", "calipers"}
+        What the numbers were computed from: the model's own output, or a mask, an ellipse or a lesion's diameters
+        that a person changed.
     parent : Result or None
         What an edit was made from; the chain ends at the model's own result.
     id : str

@@ -57,7 +57,7 @@ class SegmentSettings(_Settings):
     Parameters
     ----------
     task : str
-        ``"head"``.
+        ``"head"``, ``"tumour"`` or ``"fetal-brain"``.
     model : str
         Name in the catalogue; ``"default"`` is the task's default model.
     device : {"auto", "cpu", "cuda", "mps"}
@@ -68,7 +68,11 @@ class SegmentSettings(_Settings):
     second_look : bool
         Look again at a window around the head, in which every head is about the same size.
     keep_largest : bool
-        Keep only the largest region of the mask.
+        Keep only the largest region of the mask (head).
+    smallest_lesion_voxels : int
+        Lesions of fewer voxels are dropped as specks (tumour).
+    slice : int or None
+        The axial slice to measure on, from 0; None is the one with the largest area (fetal-brain).
     """
 
     task: str = "head"
@@ -78,8 +82,12 @@ class SegmentSettings(_Settings):
     flips: bool = True
     second_look: bool = True
     keep_largest: bool = True
+    smallest_lesion_voxels: int = 100
+    slice: int | None = None
 
     def __post_init__(self) -> None:
+        if self.smallest_lesion_voxels < 0:
+            raise SettingsError("The smallest lesion can't have fewer than 0 voxels.")
         if self.device not in DEVICES:
             raise SettingsError(f"Unknown device '{self.device}'; choose one of {', '.join(DEVICES)}.")
         if self.level is not None and not 0.05 <= self.level <= 0.95:
@@ -100,12 +108,15 @@ class BatchSettings(_Settings):
         A csv of pixel sizes: stands above what the file says and a csv beside it.
     overlays : bool
         Whether to write side-by-side pictures.
+    series : str, optional
+        Of several DICOM series in a folder, the one whose description holds this; ``flair`` by default.
     """
 
     pattern: str | None = None
     spacing_mm: tuple[float, float] | None = None
     spacing_csv: str | None = None
     overlays: bool = True
+    series: str | None = None
 
 
 @dataclass(frozen=True)

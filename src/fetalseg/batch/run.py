@@ -99,7 +99,7 @@ def run(
     record = manifest.Manifest(out, command, pipeline, batch)
     with (
         table.MeasurementsWriter(
-            out / "measurements.csv", task=settings.task, model=pipeline.predictor.card.name
+            out / "measurements.csv", task=settings.task, model=pipeline.provenance.model
         ) as rows,
         ThreadPoolExecutor(1) as writing,
     ):

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 BUNDLED = Path(__file__).parent / "bundled"
 #: The default model of each task.
-DEFAULTS = {"head": "unet"}
+DEFAULTS = {"head": "unet", "tumour": "unet"}
 
 
 @dataclass(frozen=True)

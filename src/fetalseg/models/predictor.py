@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +17,13 @@ from fetalseg.models.card import Card
 from fetalseg.models.weights import CARD
 from fetalseg.settings import Device
 
+if TYPE_CHECKING:
+    import torch
+
 _loading = threading.Lock()
+_log = logging.getLogger(__name__)
+# What one picture of the bundled networks takes on a GPU at most, with room to spare.
+_BYTES_A_PICTURE = 60_000_000
 
 
 class Predictor:
@@ -32,6 +40,8 @@ class Predictor:
     device : str
     backend : str
         ``"torch"``.
+    at_once : int
+        Pictures or slices that pass together; it halves where a GPU's memory runs out.
     """
 
     backend = "torch"
@@ -41,25 +51,51 @@ class Predictor:
 
         self.card: Card = model.card
         self.device = device
+        self.at_once = _at_once(device)
         try:
             self._network = model.load().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         except RuntimeError as error:
             raise DeviceError(f"The model can't be moved to '{device}': {str(error).splitlines()[0]}") from error
 
     def __call__(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return probabilities (n, rows, columns) for inputs (n, channels, rows, columns)."""
+        """Return probabilities for inputs (n, channels, [slices,] rows, columns), without the channels.
+
+        On a GPU convolutions run in half precision. Where its memory does not suffice, pictures or slices pass in
+        half as large portions from then on.
+
+        Raises
+        ------
+        DeviceError
+            If the memory does not suffice for one picture either.
+        """
         import torch
 
-        with torch.inference_mode():
-            given = torch.from_numpy(batch).to(self.device, memory_format=torch.channels_last)
+        given = torch.from_numpy(batch)
+        while True:
             try:
-                answer = self._network(given).sigmoid()[:, 0]
+                with torch.inference_mode():
+                    result: NDArray[np.float32] = self._answer(given).float().cpu().numpy()
+                return result
             except torch.OutOfMemoryError as error:
-                raise DeviceError(
-                    f"The memory of '{self.device}' does not suffice for this model; choose the device 'cpu'."
-                ) from error
-            result: NDArray[np.float32] = answer.float().cpu().numpy()
-        return result
+                if self.at_once == 1:
+                    raise DeviceError(
+                        f"The memory of '{self.device}' does not suffice for this model; choose the device 'cpu'."
+                    ) from error
+                self.at_once = max(1, self.at_once // 2)
+                torch.cuda.empty_cache()
+                _log.warning("The memory of '%s' ran out; %d pictures at once from now on.", self.device, self.at_once)
+
+    def _answer(self, given: torch.Tensor) -> torch.Tensor:
+        import torch
+
+        gpu = self.device != "cpu"
+        with torch.autocast(self.device, torch.float16, enabled=gpu):
+            if given.dim() == 5:
+                self._network.at_once = self.at_once  # type: ignore[assignment]
+                return torch.sigmoid(self._network(given.to(self.device)).float())[:, 0]
+            parts = torch.split(given, self.at_once)
+            answers = [self._network(p.to(self.device, memory_format=torch.channels_last)) for p in parts]
+            return torch.sigmoid(torch.cat(answers).float())[:, 0]
 
     def describe(self) -> str:
         """Return the line that doors show: device and model."""
@@ -67,6 +103,16 @@ class Predictor:
 
         where = f"CPU, {torch.get_num_threads()} threads" if self.device == "cpu" else self.device.upper()
         return f"{where} · {self.card.name} {self.card.version}"
+
+
+def _at_once(device: str) -> int:
+    """Pictures at once: what keeps a CPU's caches warm, or what a GPU's free memory holds."""
+    if device != "cuda":
+        return 8
+    import torch
+
+    free, _ = torch.cuda.mem_get_info()
+    return int(min(64, max(1, free // _BYTES_A_PICTURE)))
 
 
 def choose_device(wanted: Device = "auto") -> str:

@@ -1,12 +1,13 @@
 """Tasks: what differs between a head and a tumour. One file a task, one line here.
 
-A task module has `NAME`, `TITLE` and the functions of `Task`.
+A task module has `NAME`, `TITLE`, `VOLUME` (whether it takes a volume as a whole), `MODEL` (whether it needs a
+network) and the functions of `Task` or `VolumeTask`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Protocol, cast
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,10 +18,10 @@ from fetalseg.result import Ellipse, Measurement, Segmentation
 from fetalseg.scan import Spacing
 from fetalseg.settings import SegmentSettings
 
-#: Prepared inputs (n, channels, rows, columns) to probabilities (n, rows, columns).
+#: Prepared inputs (n, channels, [slices,] rows, columns) to probabilities without the channels.
 Network = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
-NAMES = ("head",)
+NAMES = ("head", "tumour", "fetal-brain")
 
 
 class Task(Protocol):
@@ -28,6 +29,8 @@ class Task(Protocol):
 
     NAME: str
     TITLE: str
+    VOLUME: bool
+    MODEL: bool
 
     def segment(
         self,
@@ -49,8 +52,34 @@ class Task(Protocol):
         """Measure an ellipse, in pixels. Intervals are the model's with its card, else a reader's."""
 
 
-def get(name: str) -> Task:
-    """Return a task.
+class VolumeTask(Protocol):
+    """What the pipeline asks of a task that takes a volume as a whole."""
+
+    NAME: str
+    TITLE: str
+    VOLUME: bool
+    MODEL: bool
+
+    def segment_volume(
+        self,
+        pixels: NDArray[np.generic],
+        spacing: Spacing | None,
+        network: Network,
+        card: Card | None,
+        settings: SegmentSettings,
+        notes: tuple[str, ...],
+        slices: Sequence[int] | None,
+    ) -> tuple[Segmentation, Measurement]:
+        """Segment and measure a volume, or some of its slices."""
+
+    def measure_mask(
+        self, mask: NDArray[np.generic], spacing: Spacing | None, card: Card | None
+    ) -> tuple[Segmentation, Measurement]:
+        """Measure a mask that a person drew."""
+
+
+def get(name: str) -> Any:
+    """Return a task, a `Task` or a `VolumeTask`.
 
     Raises
     ------
@@ -61,4 +90,4 @@ def get(name: str) -> Task:
 
     if name not in NAMES:
         raise SettingsError(f"Unknown task '{name}'; known are {', '.join(NAMES)}.")
-    return cast(Task, import_module(f"{__name__}.{name}"))
+    return import_module(f"{__name__}.{name.replace('-', '_')}")

@@ -26,6 +26,8 @@ from fetalseg.tasks.head_input import grey_range, normalize, standardize
 
 NAME = "head"
 TITLE = "Fetal head"
+VOLUME = False
+MODEL = True
 
 # A first look may be far off; the second then still sees most of the picture.
 _WIDEST = 1.6

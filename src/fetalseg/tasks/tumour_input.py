@@ -8,6 +8,7 @@ empty borders change nothing.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,7 +43,7 @@ class Scale:
 
 
 def look(
-    pixels: NDArray[np.generic], size: tuple[int, int], pixel: tuple[float, float] = (1.0, 1.0)
+    pixels: NDArray[Any], size: tuple[int, int], pixel: tuple[float, float] = (1.0, 1.0)
 ) -> tuple[Scale, View]:
     """Find a volume's grey scale and its head's window.
 

@@ -36,8 +36,8 @@ def build(parameters: Mapping[str, Any]) -> torch.nn.Module:
     ----------
     parameters : mapping
         Names of `DEFAULTS`; what is missing is taken from there. With `volume` the network takes volumes (batch, 1,
-        depth, rows, columns), each slice with its neighbours as `slices` channels; else single pictures. VGG-16, the original's encoder, has the widths
-        64-128-256-512-512 and the same numbers of convolutions.
+        depth, rows, columns), each slice with its neighbours as `slices` channels; else single pictures.
+        VGG-16, the original's encoder, has the widths 64-128-256-512-512 and the same numbers of convolutions.
     """
     from torch import nn
 

@@ -31,7 +31,7 @@ DEFAULTS: dict[str, Any] = {
 def reach(parameters: Mapping[str, Any]) -> int:
     """Return how many slices above and below can change a slice's answer."""
     p = {**DEFAULTS, **parameters}
-    return int(p["slices"]) // 2 + max(sum(d) for d in p["dilations"])
+    return int(p["slices"]) // 2 + int(max(sum(d) for d in p["dilations"]))
 
 
 def build(parameters: Mapping[str, Any]) -> torch.nn.Module:
