@@ -46,7 +46,7 @@ _SHARED = {"mask_ellipse_disagree", "axis_ratio"}
 def segment_volume(
     pixels: NDArray[np.generic],
     spacing: Spacing | None,
-    network: Callable[..., Any] | None = None,  # noqa: ARG001
+    network: Callable[..., Any] | None = None,  # noqa: ARG001 (no network here)
     card: Card | None = None,  # noqa: ARG001
     settings: SegmentSettings | None = None,
     notes: tuple[str, ...] = (),
@@ -120,8 +120,8 @@ def segment_brain(
 def measure_mask(
     mask: NDArray[np.generic],
     spacing: Spacing | None,
-    card: Card | None = None,
-    slice: int | None = None,  # noqa: ARG001
+    card: Card | None = None,  # noqa: ARG001 (as other tasks ask)
+    slice: int | None = None,
 ) -> tuple[Segmentation, Measurement]:
     """Measure a brain mask: its volume, and the ellipse on one axial slice.
 
