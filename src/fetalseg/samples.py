@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from fetalseg.errors import UnreadableError
 from fetalseg.result import Ellipse
@@ -15,6 +17,8 @@ TITLES = {
     "first_trimester.tif": "Phantom head, first trimester",
     "cine_loop.tif": "Phantom head, cine loop",
 }
+VOLUME = "flair_phantom.nii.gz"
+VOLUME_TITLE = "Phantom FLAIR, two lesions"
 
 
 @dataclass(frozen=True)
@@ -62,3 +66,9 @@ def truth() -> list[Truth]:
             )
             for row in csv.DictReader(handle)
         ]
+
+
+def flair_truth() -> dict[str, Any]:
+    """Return the true measurements of `VOLUME`: ``volume_ml`` in all, and ``lesions``, the largest first."""
+    found: dict[str, Any] = json.loads((folder() / "flair_truth.json").read_text(encoding="utf-8"))
+    return found

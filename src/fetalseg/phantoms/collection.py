@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from fetalseg.phantoms import flair
 from fetalseg.phantoms.head import Head
 from fetalseg.phantoms.ultrasound import loop, picture
 from fetalseg.result import Ellipse
@@ -74,7 +75,7 @@ def render_cine() -> NDArray[np.uint8]:
 
 
 def write(folder: Path) -> None:
-    """Write all files of ``sample_data/``: pictures, ``pixel_size.csv`` and ``truth.csv``."""
+    """Write all files of ``sample_data/``: pictures, ``pixel_size.csv`` and ``truth.csv``, and the FLAIR."""
     import tifffile
     from PIL import Image
 
@@ -96,6 +97,7 @@ def write(folder: Path) -> None:
     for file, rows in (("pixel_size.csv", sizes), ("truth.csv", truth)):
         with (folder / file).open("w", newline="", encoding="utf-8") as handle:
             csv.writer(handle, lineterminator="\n").writerows(rows)
+    flair.write(folder)
 
 
 def _row(name: str, frame: int, head: Head) -> list[str]:
