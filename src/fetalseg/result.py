@@ -155,6 +155,8 @@ class Result:
     origin : {"model", "mask", "ellipse", "calipers"}
         What the numbers were computed from: the model's own output, or a mask, an ellipse or a lesion's diameters
         that a person changed.
+    study_date : str or None
+        Of the scan, as an ISO date.
     parent : Result or None
         What an edit was made from; the chain ends at the model's own result.
     id : str
@@ -169,6 +171,7 @@ class Result:
     spacing: Spacing | None
     provenance: Provenance
     origin: Origin = "model"
+    study_date: str | None = None
     parent: Result | None = None
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
 

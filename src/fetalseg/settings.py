@@ -103,7 +103,7 @@ class BatchSettings(_Settings):
     pattern : str, optional
         Only files whose name fits, e.g. ``"*_HC.png"``; all readable files by default.
     spacing_mm : tuple of float, optional
-        mm per pixel in x and y, typed in: stands above every other source.
+        mm per pixel in x and y and, for volumes, between slices, typed in: stands above every other source.
     spacing_csv : str, optional
         A csv of pixel sizes: stands above what the file says and a csv beside it.
     overlays : bool
@@ -113,7 +113,7 @@ class BatchSettings(_Settings):
     """
 
     pattern: str | None = None
-    spacing_mm: tuple[float, float] | None = None
+    spacing_mm: tuple[float, ...] | None = None
     spacing_csv: str | None = None
     overlays: bool = True
     series: str | None = None

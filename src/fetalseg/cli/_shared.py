@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from fetalseg import tasks
 from fetalseg.settings import DEVICES, SegmentSettings
 
 RESEARCH = "Research use only. Not for diagnosis."
@@ -33,7 +34,7 @@ def add_command(
 def add_model_options(made: argparse.ArgumentParser) -> None:
     """Add the options that choose a model and how it runs."""
     defaults = SegmentSettings()
-    made.add_argument("--task", default=defaults.task, choices=["head"], help="what to find (default: %(default)s)")
+    made.add_argument("--task", default=defaults.task, choices=tasks.NAMES, help="what to find (default: %(default)s)")
     made.add_argument(
         "--model",
         default=defaults.model,
@@ -47,6 +48,14 @@ def add_model_options(made: argparse.ArgumentParser) -> None:
         "--level", type=float, metavar="P", help="probability at which the outline is drawn (default: the model's own)"
     )
     made.add_argument("--no-flips", action="store_true", help="do not average mirrored copies: faster, a little worse")
+    made.add_argument(
+        "--smallest-lesion",
+        type=int,
+        default=defaults.smallest_lesion_voxels,
+        metavar="VOXELS",
+        help="tumour: drop specks of fewer voxels (default: %(default)s)",
+    )
+    made.add_argument("--slice", type=int, metavar="N", help="fetal-brain: the axial slice to measure on, from 0")
     made.add_argument("--no-second-look", action="store_true", help="do not look again at a window around the head")
 
 
@@ -59,6 +68,8 @@ def segment_settings(given: argparse.Namespace) -> SegmentSettings:
         level=given.level,
         flips=not given.no_flips,
         second_look=not given.no_second_look,
+        smallest_lesion_voxels=given.smallest_lesion,
+        slice=given.slice,
     )
 
 

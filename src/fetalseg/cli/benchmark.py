@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fetalseg import tasks
 from fetalseg.cli._shared import add_command, add_model_options, segment_settings
 
 
@@ -21,11 +22,11 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         commands,
         "benchmark",
         run,
-        "Time the parts of one frame: decoding, the network's passes, everything else; and the ratio of the whole to\n"
-        "the network plus decoding.",
+        "Time the parts of one frame or volume: decoding, the network's passes, everything else; and the ratio of the\n"
+        "whole to the network plus decoding.",
         "examples:\n  fetalseg benchmark\n  fetalseg benchmark scan.png --runs 20",
     )
-    made.add_argument("input", nargs="?", type=Path, help="a picture (default: the first sample scan)")
+    made.add_argument("input", nargs="?", type=Path, help="a picture or volume (default: the first sample scan)")
     made.add_argument("--runs", type=int, default=15, help="timed runs; medians are shown (default: %(default)s)")
     add_model_options(made)
 
@@ -46,14 +47,17 @@ def run(given: argparse.Namespace) -> int:
     scan = read(path)
     scan = scan.with_spacing(choose_spacing(scan, BatchSettings()))
     asked: list[NDArray[np.float32]] = []
-    recording = Pipeline(settings, _Recorder(pipeline.predictor, asked))  # type: ignore[arg-type]
-    list(recording.segment(scan, frames=[0]))
+    predictor = pipeline.predictor
+    frames = None if tasks.get(settings.task).VOLUME else [0]
+    recording = Pipeline(settings, _Recorder(predictor, asked))  # type: ignore[arg-type]
+    list(recording.segment(scan, frames=frames))
 
     decode = _median(lambda: read(path), given.runs)
-    network = _median(lambda: [pipeline.predictor(batch) for batch in asked], given.runs)
-    whole = _median(lambda: list(pipeline.segment(read(path).with_spacing(scan.spacing), frames=[0])), given.runs)
-    passes = " + ".join(str(len(batch)) for batch in asked)
-    print(f"{path.name}: {scan.frame_shape[1]} x {scan.frame_shape[0]} pixels; {pipeline.predictor.describe()}")
+    assert predictor is not None
+    network = _median(lambda: [predictor(batch) for batch in asked], given.runs)
+    whole = _median(lambda: list(pipeline.segment(read(path).with_spacing(scan.spacing), frames=frames)), given.runs)
+    passes = " + ".join(str(len(batch) * (batch.shape[2] if batch.ndim == 5 else 1)) for batch in asked)
+    print(f"{path.name}: {scan.frames} x {scan.frame_shape[1]} x {scan.frame_shape[0]} pixels; {pipeline.describe}")
     print(f"  load the model once     {1e3 * loading:8.0f} ms")
     print(f"  decode the file         {1e3 * decode:8.1f} ms")
     print(f"  network, bare           {1e3 * network:8.1f} ms  ({passes} pictures: mirrored copies, looks)")

@@ -6,13 +6,16 @@ import argparse
 import csv
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from fetalseg.cli._shared import RESEARCH, add_command, add_model_options, progress_bar, segment_settings
 from fetalseg.dataset.items import Item
 from fetalseg.errors import SettingsError
 
+_Kept = TypeVar("_Kept", "Item", "Volume")
+
 if TYPE_CHECKING:
+    from fetalseg.dataset.lgg import Volume
     from fetalseg.evaluation.figures import Summary
     from fetalseg.models.catalogue import Model
 
@@ -23,7 +26,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         commands,
         "evaluate",
         run,
-        "Measure how good a model is on annotated pictures: DSC, HD, ADF and DF with 95 % intervals.",
+        "Measure how good a model is on annotated pictures (DSC, HD, ADF, DF) or volumes (Dice), with 95 % intervals.",
         "examples:\n"
         "  fetalseg evaluate hc18/ --model my-model/ --part report       the exams kept out of its training\n"
         "  fetalseg evaluate hc18/ --model my-model/ --calibrate         set the outline's level in the card\n"
@@ -63,6 +66,8 @@ def run(given: argparse.Namespace) -> int:
     from fetalseg.models import catalogue
 
     model = catalogue.find(given.task, given.model)
+    if given.task == "tumour":
+        return _volumes(model, given)
     if given.without_head:
         return _without_head(model, given)
     items = hc18.read(given.data)
@@ -139,7 +144,39 @@ def _calibrate(model: Model, items: list[Item], given: argparse.Namespace) -> in
     return 0
 
 
-def _part(items: list[Item], part: str, split: Path) -> list[Item]:
+def _volumes(model: Model, given: argparse.Namespace) -> int:
+    """Evaluate or calibrate on volumes."""
+    from fetalseg.dataset import lgg
+    from fetalseg.evaluation import volumes as evaluation
+    from fetalseg.models import weights
+
+    part = "calibrate" if given.calibrate else given.part
+    items = _part(lgg.read(given.data), part, given.split or model.folder / "split.csv")
+    with progress_bar("evaluate") as progress:
+        scores = evaluation.score_model(items, segment_settings(given), progress)
+    summary = evaluation.summarize(scores)
+    on = f"{given.data.name}, {part}: {summary.n} volumes of {len({s.group for s in scores})} patients"
+    print(on)
+    for label, name in (("mean", "dice"), ("median", "dice_median")):
+        low, high = summary.intervals[name]
+        print(f"  Dice {label:<7} {getattr(summary, name):6.2f} %  (95 % {low:.2f} to {high:.2f})")
+    print(f"  worst: {summary.worst} (Dice {summary.worst_dice:.2f} %)")
+    print(
+        f"  tumour called on {summary.false_slices:.2f} % of the slices without; flagged: {100 * summary.flagged:.1f} %"
+    )
+    print(RESEARCH)
+    if given.out:
+        evaluation.write(given.out, scores, summary, {"on": on, "model": model.card.name, "sha256": model.card.sha256})
+    if given.calibrate:
+        card = replace(model.card, intervals=evaluation.volume_interval(scores))
+        card.write(model.folder / weights.CARD)
+        print(f"the interval of the volume, {card.intervals}, is in the card")
+    elif given.write_card:
+        _write_figures(model, given.data.name if part == "all" else part, {"on": on, **asdict(summary)})
+    return 0
+
+
+def _part(items: list[_Kept], part: str, split: Path) -> list[_Kept]:
     if part == "all":
         return items
     if not split.exists():

@@ -7,6 +7,7 @@ import shlex
 import sys
 from pathlib import Path
 
+from fetalseg import tasks
 from fetalseg.cli._shared import RESEARCH, add_command, add_model_options, progress_bar, segment_settings
 from fetalseg.errors import SettingsError
 from fetalseg.settings import BatchSettings
@@ -18,12 +19,15 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         commands,
         "segment",
         run,
-        "Segment scans and measure them: PNG, JPEG and TIFF files, stacks, and folders of them.\n"
-        "Writes measurements.csv (a row a frame), masks/, overlays/ and run.json.\n\n"
+        "Segment scans and measure them: PNG, JPEG and TIFF files, stacks, and folders of them; for --task tumour\n"
+        "and fetal-brain volumes: NIfTI, multi-page TIFF, DICOM series, folders of slices.\n"
+        "Writes measurements.csv (a row a frame, or a lesion), masks/, overlays/ and run.json.\n\n"
         "Millimetres need a scale: typed in (--spacing), from a csv (--spacing-csv), from the file itself, or from a\n"
         "csv of pixel sizes beside the picture. Without one the rows hold pixels only.",
         "examples:\n"
         "  fetalseg segment scan.png --spacing 0.154 --out results/\n"
+        "  fetalseg segment flair.nii.gz --task tumour --out results/\n"
+        "  fetalseg segment study/ --task tumour --series 'T2 FLAIR' --out results/\n"
         "  fetalseg segment exams/ --pattern '*_HC.png' --spacing-csv pixel_size.csv --out results/\n\n"
         "exit code: 0 all were read, 1 some inputs failed (see their rows), 2 wrong usage",
     )
@@ -33,12 +37,15 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     made.add_argument("--pattern", metavar="GLOB", help="in folders, only files whose name fits")
     scale = made.add_mutually_exclusive_group()
     scale.add_argument(
-        "--spacing", metavar="MM", help="mm per pixel; 'X,Y' where pixels are oblong, e.g. 0.15 or 0.15,0.2"
+        "--spacing",
+        metavar="MM",
+        help="mm per pixel; 'X,Y' where pixels are oblong, 'X,Y,Z' with the distance between slices of a volume",
     )
     scale.add_argument(
         "--spacing-csv", type=Path, metavar="FILE", help="csv of file name and pixel size in mm (HC18's layout)"
     )
-    made.add_argument("--no-overlays", action="store_true", help="write no side-by-side pictures")
+    made.add_argument("--series", metavar="TEXT", help="the DICOM series whose description holds this (default: flair)")
+    made.add_argument("--no-overlays", action="store_true", help="write no side-by-side pictures and montages")
 
 
 def run(given: argparse.Namespace) -> int:
@@ -50,6 +57,7 @@ def run(given: argparse.Namespace) -> int:
         spacing_mm=parse_spacing(given.spacing) if given.spacing else None,
         spacing_csv=str(given.spacing_csv) if given.spacing_csv else None,
         overlays=not given.no_overlays,
+        series=given.series,
     )
     settings = segment_settings(given)
     with progress_bar("segment") as progress:
@@ -59,28 +67,31 @@ def run(given: argparse.Namespace) -> int:
     for _, sentence in outcome.errors:
         print(f"failed: {sentence}", file=sys.stderr)
     skipped = f", {outcome.skipped} files of other kinds skipped" if outcome.skipped else ""
-    empty = f", {outcome.empty} without a head" if outcome.empty else ""
+    volume = tasks.get(settings.task).VOLUME
+    empty = f", {outcome.empty} with nothing found" if outcome.empty else ""
     print(
-        f"{outcome.files - outcome.failed} of {outcome.files} files, {outcome.frames} frames measured{empty}{skipped}. "
+        f"{outcome.files - outcome.failed} of {outcome.files} files, {outcome.frames} "
+        f"{'volumes' if volume else 'frames'} measured{empty}{skipped}. "
         f"Results in {given.out}. {RESEARCH}"
     )
     return 1 if outcome.failed else 0
 
 
-def parse_spacing(text: str) -> tuple[float, float]:
-    """Return x and y spacing of ``"0.15"`` or ``"0.15,0.2"``.
+def parse_spacing(text: str) -> tuple[float, ...]:
+    """Return the spacing in x, y and, where given, z of ``"0.15"``, ``"0.15,0.2"`` or ``"1,1,5"``.
 
     Raises
     ------
     SettingsError
-        If it is not one or two positive numbers.
+        If it is not one to three positive numbers.
     """
     try:
         numbers = [float(part) for part in text.split(",")]
     except ValueError:
         numbers = []
-    if len(numbers) not in (1, 2) or not all(0 < n < 100 for n in numbers):
+    if len(numbers) not in (1, 2, 3) or not all(0 < n < 100 for n in numbers):
         raise SettingsError(
-            f"--spacing takes mm per pixel as one number or as X,Y, such as 0.15 or 0.15,0.2; not '{text}'."
+            "--spacing takes mm per pixel as one number, as X,Y or as X,Y,Z, such as 0.15, 0.15,0.2 or 1,1,5; "
+            f"not '{text}'."
         )
-    return numbers[0], numbers[-1]
+    return (numbers[0], numbers[0]) if len(numbers) == 1 else tuple(numbers)

@@ -1,4 +1,4 @@
-"""``measurements.csv``: one row a frame.
+"""``measurements.csv``: one row a frame; of volumes one row a lesion, after one for all of them.
 
 Plain UTF-8 without a byte order mark, commas, a line feed after each row, points in decimals. Numbers have
 12 significant digits, what is not known is empty. ``file`` is the exact relative path, also where it starts
@@ -11,13 +11,14 @@ import csv
 import io
 import math
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO, Self
 
+from fetalseg import tasks
 from fetalseg.io.atomic import make_folder, output_error
 from fetalseg.io.folders import PARTIAL_TABLE
-from fetalseg.result import Result
+from fetalseg.result import Measurement, Result
 
 COLUMNS = (
     "file",
@@ -53,24 +54,81 @@ COLUMNS = (
 )
 _VALUES = ("hc_mm", "bpd_mm", "ofd_mm", "cephalic_index", "area_mm2", "hc_px", "bpd_px", "ofd_px", "area_px2")
 
+_LESION_VALUES = (
+    *("volume_ml", "volume_voxels", "area_mm2", "area_px2", "longest_mm", "perpendicular_mm", "product_mm2"),
+    *("longest_px", "perpendicular_px", "product_px2", "slices"),
+)
+#: Of tasks that measure volumes. ``largest_slice`` counts from 0 in the order of the axial slices.
+VOLUME_COLUMNS = (
+    *("file", "lesion", "status", "task", "model"),
+    *("spacing_x_mm", "spacing_y_mm", "slice_mm", "spacing_source"),
+    *("volume_ml", "volume_voxels", "area_mm2", "largest_slice", "longest_mm", "perpendicular_mm", "product_mm2"),
+    *("measurable", "measurable_why", "confidence", "flags", "error", "state"),
+    *("volume_low_ml", "volume_high_ml", "slices", "area_px2", "longest_px", "perpendicular_px", "product_px2"),
+    *("hc_mm", "bpd_mm", "ofd_mm", "cephalic_index", "hc_px", "bpd_px", "ofd_px"),
+    *(name for name in COLUMNS if name.startswith("ellipse_")),
+    *("study_date", "edited", "model_sha256"),
+)
+
+
+def columns(task: str) -> tuple[str, ...]:
+    """Return the table's columns for a task."""
+    return VOLUME_COLUMNS if tasks.get(task).VOLUME else COLUMNS
+
 
 def number(value: float | None) -> str:
     """Return a number for a file: 12 digits, a point whatever the computer's language; empty if unknown."""
     return "" if value is None or not math.isfinite(value) else f"{value:.12g}"
 
 
+def rows(result: Result) -> list[dict[str, str]]:
+    """Return the rows of a result, by `columns` of its task: a frame's row, or a volume's ``all`` and its lesions."""
+    if not tasks.get(result.task).VOLUME:
+        return [row(result)]
+    return [_volume_row(result, part) for part in (result.measurement, *result.measurement.parts)]
+
+
+def _volume_row(result: Result, part: Measurement) -> dict[str, str]:
+    spacing = result.spacing
+    out = dict.fromkeys(VOLUME_COLUMNS, "") | _common(result, part)
+    out["lesion"] = part.texts.get("lesion", "all")
+    out |= {name: number(part.values.get(name)) for name in (*_LESION_VALUES, *_VALUES) if name in out}
+    out["largest_slice"] = "" if part.slice is None else str(part.slice)
+    out["study_date"] = result.study_date or ""
+    measurable = part.values.get("measurable")
+    if part.parts or out["lesion"] == "all":  # how many of the lesions are
+        out["measurable"] = number(measurable)
+    else:
+        out["measurable"] = "" if measurable is None else "yes" if measurable else "no"
+        out["measurable_why"] = part.texts.get("measurable", "")
+    if spacing is not None and spacing.slice_mm is not None:
+        out["slice_mm"] = number(spacing.slice_mm)
+    if "volume_ml" in part.intervals:
+        out["volume_low_ml"], out["volume_high_ml"] = (number(value) for value in part.intervals["volume_ml"])
+    return out
+
+
 def row(result: Result) -> dict[str, str]:
-    """Return the row of a result, by `COLUMNS`.
+    """Return the row of a frame's result, by `COLUMNS`.
 
     ``status`` is *ok*, or *empty* where nothing was found. ``edited`` is *no*, or *mask* or *ellipse*: what a
     person changed.
     """
-    found, spacing = result.measurement, result.spacing
-    out = dict.fromkeys(COLUMNS, "")
-    out |= {
+    found = result.measurement
+    out = dict.fromkeys(COLUMNS, "") | _common(result, found)
+    out["frame"] = str(result.frame)
+    out |= {name: number(found.values.get(name)) for name in _VALUES}
+    if "hc_mm" in found.intervals:
+        out["hc_low_mm"], out["hc_high_mm"] = (number(value) for value in found.intervals["hc_mm"])
+    return out
+
+
+def _common(result: Result, found: Measurement) -> dict[str, str]:
+    """What every row tells: the scan, the model, how far the numbers can be trusted, and the ellipse if any."""
+    spacing = result.spacing
+    out = {
         "file": result.scan_name.replace(os.sep, "/"),
-        "frame": str(result.frame),
-        "status": "ok" if found.found else "empty",
+        "status": "ok" if found.found or found.texts.get("lesion", "all") != "all" else "empty",
         "task": result.task,
         "model": result.provenance.model,
         "model_sha256": result.provenance.model_sha256,
@@ -79,12 +137,9 @@ def row(result: Result) -> dict[str, str]:
         "state": found.state.value,
         "edited": result.origin if result.edited else "no",
     }
-    out |= {name: number(found.values.get(name)) for name in _VALUES}
     if spacing is not None:
         out["spacing_x_mm"], out["spacing_y_mm"] = number(spacing.column_mm), number(spacing.row_mm)
         out["spacing_source"] = spacing.source
-    if "hc_mm" in found.intervals:
-        out["hc_low_mm"], out["hc_high_mm"] = (number(value) for value in found.intervals["hc_mm"])
     if found.ellipse is not None:
         out["ellipse_center_x_px"] = number(found.ellipse.center_x)
         out["ellipse_center_y_px"] = number(found.ellipse.center_y)
@@ -99,16 +154,18 @@ def error_row(name: str, message: str, *, task: str = "", model: str = "") -> di
 
     ``frame`` is 0, so that the column holds whole numbers only; ``status`` tells that there is none.
     """
-    out = dict.fromkeys(COLUMNS, "")
-    out |= {"file": name.replace(os.sep, "/"), "frame": "0", "status": "error", "task": task, "model": model}
+    names = columns(task) if task else COLUMNS
+    out = dict.fromkeys(names, "")
+    out |= {"frame": "0"} if "frame" in out else {"lesion": "all"}
+    out |= {"file": name.replace(os.sep, "/"), "status": "error", "task": task, "model": model}
     out["error"] = " ".join(message.split())
     return out
 
 
-def to_csv(rows: Iterable[Mapping[str, str]], *, header: bool = True) -> str:
-    """Return rows as the text of a csv."""
+def to_csv(rows: Iterable[Mapping[str, str]], names: Sequence[str] = COLUMNS, *, header: bool = True) -> str:
+    """Return rows as the text of a csv with the columns `names`."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer = csv.DictWriter(text, names, lineterminator="\n")
     if header:
         writer.writeheader()
     writer.writerows(rows)
@@ -137,13 +194,14 @@ class MeasurementsWriter:
         self.path = Path(path)
         self._partial = self.path.with_name(f"{self.path.name}.part")
         self._names = {"task": task, "model": model}
+        self._columns = columns(task) if task else COLUMNS
         self._length = 0
         make_folder(self.path.parent)
         try:
             self._file: BinaryIO | None = self._partial.open("wb", buffering=0)
         except OSError as error:
             raise output_error(self.path, error) from error
-        self._append(to_csv([]))
+        self._append(to_csv([], self._columns))
 
     def __enter__(self) -> Self:
         return self
@@ -153,7 +211,7 @@ class MeasurementsWriter:
 
     def add(self, results: Iterable[Result]) -> None:
         """Write the rows of a scan's results, all or none."""
-        self.write(row(result) for result in results)
+        self.write(line for result in results for line in rows(result))
 
     def add_error(self, name: str, message: str) -> None:
         """Write the row of an input that could not be read."""
@@ -161,7 +219,7 @@ class MeasurementsWriter:
 
     def write(self, rows: Iterable[Mapping[str, str]]) -> None:
         """Write rows as they are, all or none."""
-        self._append(to_csv(rows, header=False))
+        self._append(to_csv(rows, self._columns, header=False))
 
     def _append(self, text: str) -> None:
         if self._file is None:

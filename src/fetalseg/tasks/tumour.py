@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from fetalseg import quality
 from fetalseg.geometry.diameters import diameters, length_mm, rano
+from fetalseg.geometry.view import View
 from fetalseg.models import architectures
 from fetalseg.models.card import Card
 from fetalseg.result import Caliper, Measurement, Segmentation
@@ -30,6 +31,9 @@ MODEL = True
 
 # Slices that pass the network together with those around them: memory stays flat however long the volume is.
 _PORTION = 48
+# Under this confidence a lesion is to be checked; under the second it is dropped where others have more.
+_DOUBT = 0.7
+_LEAST = 0.4
 _VALUES = (
     *("volume_ml", "volume_voxels", "area_mm2", "area_px2", "longest_mm", "perpendicular_mm", "product_mm2"),
     *("longest_px", "perpendicular_px", "product_px2", "slices"),
@@ -90,15 +94,29 @@ def segment_volume(
                 mask[number] = view.spread(seen[number], (pixels.shape[1], pixels.shape[2])) > level
     if slices is not None:
         mask[[n for n in range(len(mask)) if n not in set(slices)]] = 0
-    labels = number_lesions(mask, settings.smallest_lesion_voxels)
+    labels, trusts = _trusted(number_lesions(mask, settings.smallest_lesion_voxels), view, seen, apart)
     measured = measure(labels, spacing)
     if not measured.parts:
         return _nothing(pixels.shape, notes, spacing)
+    return Segmentation(labels), _judged(measured, labels, notes, spacing, trusts, card)
+
+
+def _trusted(
+    labels: NDArray[Any], view: View, seen: NDArray[np.float32], apart: NDArray[np.float32]
+) -> tuple[NDArray[Any], list[float]]:
+    """Drop lesions of little confidence beside others of more, and number the rest; return their confidence too.
+
+    A lesion that stands alone stays, with its doubt told: it may be all that is seen of a faint tumour.
+    """
     trusts = []
     for number, place in _places(labels):
         inside = np.stack([view.look(layer) for layer in labels[place[0]] == number]) > 0.5
         trusts.append(_trust(inside, seen[place[0]], apart[place[0]]))
-    return Segmentation(labels), _judged(measured, labels, notes, spacing, trusts, card)
+    least = min(_LEAST, max(trusts, default=0.0))
+    kept = [number for number, trust in enumerate(trusts, start=1) if trust >= least]
+    renamed = np.zeros(len(trusts) + 1, labels.dtype)
+    renamed[kept] = np.arange(1, len(kept) + 1)
+    return renamed[labels], [trusts[number - 1] for number in kept]
 
 
 def measure_mask(
@@ -184,9 +202,7 @@ def _places(labels: NDArray[Any]) -> list[tuple[int, tuple[slice, ...]]]:
     return [(number, place) for number, place in enumerate(boxes, start=1) if place is not None]
 
 
-def _lesion(
-    number: int, inside: NDArray[np.bool_], place: tuple[slice, ...], spacing: Spacing | None
-) -> Measurement:
+def _lesion(number: int, inside: NDArray[np.bool_], place: tuple[slice, ...], spacing: Spacing | None) -> Measurement:
     areas = inside.sum(axis=(1, 2))
     best = int(areas.argmax())
     voxels, on = float(areas.sum()), float((areas > 0).sum())
@@ -319,10 +335,6 @@ def _intervals(values: Mapping[str, float | None], card: Card | None) -> dict[st
     share = card.intervals[0][1]
     found = {name: values.get(name) for name in ("volume_ml", "volume_voxels")}
     return {name: (value * (1 - share), value * (1 + share)) for name, value in found.items() if value is not None}
-
-
-# Under this confidence a lesion is to be checked.
-_DOUBT = 0.5
 
 
 def _trust(inside: NDArray[np.bool_], seen: NDArray[np.float32], apart: NDArray[np.float32]) -> float:

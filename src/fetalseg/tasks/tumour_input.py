@@ -42,9 +42,7 @@ class Scale:
         return np.clip(values, 0, CEILING, out=values)
 
 
-def look(
-    pixels: NDArray[Any], size: tuple[int, int], pixel: tuple[float, float] = (1.0, 1.0)
-) -> tuple[Scale, View]:
+def look(pixels: NDArray[Any], size: tuple[int, int], pixel: tuple[float, float] = (1.0, 1.0)) -> tuple[Scale, View]:
     """Find a volume's grey scale and its head's window.
 
     Parameters

@@ -117,9 +117,7 @@ class VolumeData:
         return [(v.exact, v.truth[None, None].float() / 255) for v in self._validation]
 
 
-def sample(
-    volume: Prepared, tumour: bool, s: VolumeTrainSettings, rng: Generator
-) -> tuple[torch.Tensor, torch.Tensor]:
+def sample(volume: Prepared, tumour: bool, s: VolumeTrainSettings, rng: Generator) -> tuple[torch.Tensor, torch.Tensor]:
     """Return a randomly placed, turned, scaled and mirrored stack and its target, each (slices, rows, columns)."""
     index = _slices(volume, tumour, s.stack_slices, rng)
     size = (s.input_rows, s.input_columns)

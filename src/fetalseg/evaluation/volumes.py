@@ -1,0 +1,156 @@
+"""Score tumour masks by patient: Dice of the volume, and slices without tumour on which one was called.
+
+References
+----------
+Buda M, Saha A, Mazurowski MA. Comput Biol Med 2019;109:218-225. doi:10.1016/j.compbiomed.2019.05.002
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fetalseg.dataset.lgg import Volume
+from fetalseg.io.registry import read
+from fetalseg.pipeline import Pipeline
+from fetalseg.settings import SegmentSettings
+
+Progress = Callable[[int, int, str], None]
+
+
+@dataclass(frozen=True)
+class VolumeScore:
+    """How one volume's mask compares with the annotated one.
+
+    Parameters
+    ----------
+    name, group : str
+        Volume and patient.
+    dice : float
+        Percent, over the whole volume.
+    truth_voxels, found_voxels : int
+    free_slices, false_slices : int
+        Slices without tumour, and those of them on which one was called.
+    confidence : float or None
+    flags : tuple of str
+    """
+
+    name: str
+    group: str
+    dice: float
+    truth_voxels: int
+    found_voxels: int
+    free_slices: int
+    false_slices: int
+    confidence: float | None
+    flags: tuple[str, ...]
+
+
+def compare(
+    volume: Volume,
+    found: NDArray[np.bool_],
+    truth: NDArray[np.bool_],
+    confidence: float | None = None,
+    flags: tuple[str, ...] = (),
+) -> VolumeScore:
+    """Compare two masks of shape (slices, rows, columns)."""
+    free = ~truth.any(axis=(1, 2))
+    total = int(found.sum()) + int(truth.sum())
+    return VolumeScore(
+        name=volume.name,
+        group=volume.group,
+        dice=200.0 * int((found & truth).sum()) / max(1, total),
+        truth_voxels=int(truth.sum()),
+        found_voxels=int(found.sum()),
+        free_slices=int(free.sum()),
+        false_slices=int((found.any(axis=(1, 2)) & free).sum()),
+        confidence=confidence,
+        flags=flags,
+    )
+
+
+def score_model(
+    volumes: Sequence[Volume], settings: SegmentSettings, progress: Progress = lambda done, total, text: None
+) -> list[VolumeScore]:
+    """Run the pipeline on annotated volumes and score each."""
+    pipeline = Pipeline.load(settings)
+    scores = []
+    for done, volume in enumerate(volumes):
+        progress(done, len(volumes), volume.name)
+        (result,) = pipeline.segment(read(volume.path, name=volume.name))
+        measured = result.measurement
+        flags = tuple(f.code for f in measured.flags if f.code != "no_spacing")
+        scores.append(compare(volume, result.segmentation.mask > 0, volume.read()[1], measured.confidence, flags))
+    progress(len(volumes), len(volumes), "scored")
+    return scores
+
+
+@dataclass(frozen=True)
+class VolumeSummary:
+    """Figures over many volumes; each interval is the 95 % range over resampled patients."""
+
+    n: int
+    dice: float
+    dice_median: float
+    worst: str
+    worst_dice: float
+    false_slices: float
+    flagged: float
+    intervals: dict[str, tuple[float, float]]
+
+
+def summarize(scores: Sequence[VolumeScore], *, resamples: int = 2000, seed: int = 0) -> VolumeSummary:
+    """Return mean and median Dice, the worst case and the share of tumour-free slices called (percent)."""
+    dice = np.array([s.dice for s in scores])
+    names = np.array([s.group for s in scores])
+    members = [np.flatnonzero(names == g) for g in np.unique(names)]
+    rng = np.random.default_rng(seed)
+    drawn = [
+        np.concatenate([members[k] for k in rng.integers(0, len(members), len(members))]) for _ in range(resamples)
+    ]
+    intervals = {}
+    for name, values in {
+        "dice": [dice[i].mean() for i in drawn],
+        "dice_median": [float(np.median(dice[i])) for i in drawn],
+    }.items():
+        low, high = np.percentile(values, [2.5, 97.5])
+        intervals[name] = (round(float(low), 2), round(float(high), 2))
+    worst = min(scores, key=lambda s: s.dice)
+    return VolumeSummary(
+        n=len(scores),
+        dice=float(dice.mean()),
+        dice_median=float(np.median(dice)),
+        worst=worst.name,
+        worst_dice=worst.dice,
+        false_slices=100.0 * sum(s.false_slices for s in scores) / max(1, sum(s.free_slices for s in scores)),
+        flagged=sum(bool(s.flags) for s in scores) / len(scores),
+        intervals=intervals,
+    )
+
+
+def volume_interval(scores: Sequence[VolumeScore]) -> tuple[tuple[float, float], ...]:
+    """Return the half-width of the volume's 95 % range as a share of it: 1.96 root mean squares of the errors.
+
+    The errors are relative to what was measured, as a person sees it. Few patients make a rough figure.
+    """
+    errors = [s.truth_voxels / s.found_voxels - 1 for s in scores if s.found_voxels]
+    if len(errors) < 5:
+        return ()
+    return ((0.0, round(min(0.95, 1.96 * float(np.sqrt(np.mean(np.square(errors))))), 3)),)
+
+
+def write(folder: Path, scores: Sequence[VolumeScore], summary: VolumeSummary, about: dict[str, object]) -> None:
+    """Write ``figures.json`` and ``scores.csv``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    text = json.dumps({**about, **asdict(summary)}, indent=2, ensure_ascii=False)
+    (folder / "figures.json").write_text(text + "\n", encoding="utf-8")
+    with (folder / "scores.csv").open("w", newline="", encoding="utf-8") as handle:
+        writer = csv.DictWriter(handle, list(asdict(scores[0])))
+        writer.writeheader()
+        writer.writerows(asdict(s) | {"flags": ";".join(s.flags)} for s in scores)
