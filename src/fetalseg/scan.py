@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,8 +50,54 @@ class Spacing:
 
 
 @dataclass(frozen=True, eq=False)
+class Layout:
+    """How a volume lies in its file, so that a mask finds its way back into the file's own order.
+
+    Parameters
+    ----------
+    axes : tuple of int
+        The stored axes that became slices, rows and columns.
+    flips : tuple of bool
+        Whether slices, rows and columns run against their stored axis.
+    stored_shape : tuple of int
+        The shape as stored, of two axes for a single slice.
+    affine : ndarray, shape (4, 4), or None
+        From the stored voxel index to mm (RAS+: right, anterior and superior are positive); None where unknown.
+    kind : {"tiff", "nifti", "dicom", "slices"}
+    origin : optional
+        What a writer of the same format needs besides.
+    """
+
+    axes: tuple[int, int, int]
+    flips: tuple[bool, bool, bool]
+    stored_shape: tuple[int, ...]
+    affine: NDArray[np.float64] | None
+    kind: Literal["tiff", "nifti", "dicom", "slices"]
+    origin: Any = None
+
+    def from_stored(self, array: NDArray[Any]) -> NDArray[Any]:
+        """Return an array of the stored shape as (slices, rows, columns); a view."""
+        missing = (1,) * (3 - len(self.stored_shape))
+        # NIfTI counts its slices by the last axis, all others by the first.
+        three = (*self.stored_shape, *missing) if self.kind == "nifti" else (*missing, *self.stored_shape)
+        return array.reshape(three).transpose(self.axes)[self._turned]
+
+    def to_stored(self, array: NDArray[Any]) -> NDArray[Any]:
+        """Return an array (slices, rows, columns) in the stored shape and order."""
+        first, second, third = (self.axes.index(axis) for axis in range(3))
+        return array[self._turned].transpose((first, second, third)).reshape(self.stored_shape)
+
+    @property
+    def _turned(self) -> tuple[slice, ...]:
+        return tuple(slice(None, None, -1 if flip else 1) for flip in self.flips)
+
+
+@dataclass(frozen=True, eq=False)
 class Scan:
     """A still, a cine loop or a volume, as grey values.
+
+    Of a volume whose file tells an orientation the slices are axial, foot to head; rows run from front to back and
+    columns from the patient's right to the left, as radiologists look at it.
 
     Parameters
     ----------
@@ -70,6 +117,14 @@ class Scan:
         Hash of the file's bytes, or of the pixels where there is no file.
     notes : tuple of str
         What a reader had to do to it, as flags' codes (see `fetalseg.quality`).
+    layout : Layout, optional
+        How the pixels lie in the file; None where they lie as they are here.
+    modality, description : str, optional
+        The file's own words: ``"MR"``, ``"AX T2 FLAIR"``.
+    study_date : str, optional
+        ISO: ``"2000-09-02"``.
+    oriented : bool
+        Whether the file told which way the patient lies.
     """
 
     pixels: NDArray[np.generic]
@@ -79,6 +134,11 @@ class Scan:
     path: Path | None = None
     sha256: str | None = None
     notes: tuple[str, ...] = field(default=())
+    layout: Layout | None = None
+    modality: str | None = None
+    description: str = ""
+    study_date: str | None = None
+    oriented: bool = False
 
     def __post_init__(self) -> None:
         if self.pixels.ndim != 3:

@@ -100,7 +100,7 @@ def write_text(path: str | Path, text: str, *, sync: bool = False) -> Path:
 
 
 def write_mask(path: str | Path, mask: NDArray[np.generic]) -> Path:
-    """Write a mask as compressed uint8 TIFF in its own shape.
+    """Write a mask as compressed TIFF in its own shape: uint8, or uint16 where it is given as that.
 
     Parameters
     ----------
@@ -110,7 +110,7 @@ def write_mask(path: str | Path, mask: NDArray[np.generic]) -> Path:
     """
     import tifffile
 
-    array = np.ascontiguousarray(mask, np.uint8)
+    array = np.ascontiguousarray(mask, np.uint16 if mask.dtype == np.uint16 else np.uint8)
 
     def write(file: BinaryIO) -> None:
         # minisblack: a stack of three frames is no colour picture. The shape is kept by tifffile's description.

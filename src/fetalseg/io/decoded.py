@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fetalseg.errors import UnreadableError
-from fetalseg.scan import Spacing
+from fetalseg.scan import Layout, Spacing
 
 MAX_FRAME_PIXELS = 400_000_000
 """A larger frame is refused before it is decoded: a few bytes of a forged file may claim any size."""
@@ -32,12 +33,19 @@ class Decoded:
         Only where the file names its unit beyond doubt.
     notes : tuple of str
         Codes of what had to be changed.
+    layout, modality, description, study_date, oriented
+        As in `fetalseg.scan.Scan`.
     """
 
     pixels: NDArray[np.generic]
     shape: tuple[int, ...]
     spacing: Spacing | None = None
     notes: tuple[str, ...] = field(default=())
+    layout: Layout | None = None
+    modality: str | None = None
+    description: str = ""
+    study_date: str | None = None
+    oriented: bool = False
 
 
 def check_size(name: str, rows: int, columns: int, frames: int = 1) -> None:
@@ -53,6 +61,18 @@ def check_size(name: str, rows: int, columns: int, frames: int = 1) -> None:
         raise UnreadableError(
             f"{name} holds {frames} frames of {columns} x {rows} pixels, more than can be read at once; split it."
         )
+
+
+def finite(array: NDArray[Any], name: str) -> tuple[NDArray[np.generic], tuple[str, ...]]:
+    """Return the values with 0 in place of NaN and infinities, and the note that says so."""
+    if array.dtype.kind != "f":
+        return np.ascontiguousarray(array), ()
+    good = np.isfinite(array)
+    if good.all():
+        return np.ascontiguousarray(array), ()
+    if not good.any():
+        raise UnreadableError(f"{name} holds no number that is finite (all are NaN or infinite).")
+    return np.where(good, array, np.zeros((), array.dtype)), ("not_finite",)
 
 
 def grey(colour: NDArray[np.generic]) -> NDArray[np.generic]:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from fetalseg.errors import UnreadableError
-from fetalseg.io import registry
+from fetalseg.io import dicom, registry, slice_folder
+from fetalseg.io.registry import is_annotation
 from fetalseg.scan import Scan, Spacing
+
+__all__ = ["Input", "Inputs", "expand", "is_annotation", "stems"]
 
 PARTIAL_TABLE = "measurements.csv.part"
 """The table of measurements while its run goes on; see `fetalseg.report.table`."""
@@ -25,21 +29,28 @@ class Input:
     Parameters
     ----------
     path : Path
+        Of the file, or of the folder of a DICOM series or of numbered slices.
     name : str
         Relative to the given folder, with ``/``; the file's name for a single file.
     error : str
         Why it can't be read, where that is known before reading.
+    series : str, optional
+        Which DICOM series, or which numbered slices, of the folder.
+    volumes : bool
+        Whether volumes are read.
     """
 
     path: Path
     name: str
     error: str = ""
+    series: str | None = None
+    volumes: bool = False
 
     def read(self, spacing: Spacing | None = None) -> Scan:
         """Read it, or raise `UnreadableError` with its sentence."""
         if self.error:
             raise UnreadableError(self.error)
-        return registry.read(self.path, name=self.name, spacing=spacing)
+        return registry.read(self.path, name=self.name, spacing=spacing, series=self.series, volumes=self.volumes)
 
 
 @dataclass(frozen=True)
@@ -61,13 +72,9 @@ class Inputs:
     not_scans: int = 0
 
 
-def is_annotation(name: str) -> bool:
-    """Whether a file name is HC18's annotation (``*_Annotation.*``) or this product's mask (``*_mask.tif``)."""
-    base = name.rsplit("/", 1)[-1].lower()
-    return base.endswith("_mask.tif") or base.rsplit(".", 1)[0].endswith("_annotation")
-
-
-def expand(inputs: Iterable[str | Path], pattern: str | None = None) -> Inputs:
+def expand(
+    inputs: Iterable[str | Path], pattern: str | None = None, *, volumes: bool = False, series: str | None = None
+) -> Inputs:
     """List the scans in files and folders.
 
     Parameters
@@ -78,6 +85,10 @@ def expand(inputs: Iterable[str | Path], pattern: str | None = None) -> Inputs:
         too: reading it gives its sentence, so it gets a row like the others.
     pattern : str, optional
         Narrows folders, as in ``*_HC.png``; with a ``/`` it is held against the end of the relative path.
+    volumes : bool
+        List NIfTI files, DICOM series (one input each) and folders of numbered slices (one input each) as well.
+    series : str, optional
+        Of several DICOM series in a folder the one whose description holds this is taken; "flair" by default.
 
     Returns
     -------
@@ -85,23 +96,21 @@ def expand(inputs: Iterable[str | Path], pattern: str | None = None) -> Inputs:
     """
     items: list[Input] = []
     left_out: list[Input] = []
-    skipped = not_scans = 0
+    walk = _Walk(volumes, series)
     for given in dict.fromkeys(Path(path) for path in inputs):
         name = _name(given)
         if given.is_dir():
-            walk = _Walk()
             found = [item for item in walk.below(given) if item.error or _fits(item.name, pattern)]
-            items += sorted(found, key=lambda item: item.name) or [Input(given, name, _nothing_in(name, pattern))]
-            skipped += walk.skipped
-            not_scans += walk.not_scans
+            nothing = Input(given, name, _nothing_in(name, pattern, volumes, series))
+            items += sorted(found, key=lambda item: item.name) or [nothing]
         elif is_annotation(name) and given.exists():
             # A shell turns data/* into single files: annotations among scans are left out there too.
             left_out.append(Input(given, name, f"{name} is an annotation or a mask, not a scan."))
         else:
-            items.append(Input(given, name))
+            items.append(walk.file(given, name))
     if not items:
         items, left_out = left_out, []
-    return Inputs(_distinct(items), skipped, not_scans + len(left_out))
+    return Inputs(_distinct(items), walk.skipped, walk.not_scans + len(left_out))
 
 
 def _name(path: Path) -> str:
@@ -136,9 +145,11 @@ def _without_ending(name: str) -> str:
     return name[: -len(end)] if end else str(PurePosixPath(name).with_suffix("")) if PurePosixPath(name).name else name
 
 
-def _nothing_in(name: str, pattern: str | None) -> str:
+def _nothing_in(name: str, pattern: str | None, volumes: bool, series: str | None) -> str:
     what = f"that fits the pattern {pattern}" if pattern else "that can be read here"
-    return f"{name} is a folder without a scan {what}. Scans end in {', '.join(sorted(registry.ENDINGS))}."
+    if volumes and series is not None:
+        what += f" or a DICOM series that fits '{series}'"
+    return f"{name} is a folder without a scan {what}. Scans end in {registry.kinds(volumes=volumes)}."
 
 
 def _fits(name: str, pattern: str | None) -> bool:
@@ -146,14 +157,33 @@ def _fits(name: str, pattern: str | None) -> bool:
 
 
 class _Walk:
-    """The scans below a folder; counts what it leaves out."""
+    """The scans below folders; counts what it leaves out."""
 
-    def __init__(self) -> None:
+    def __init__(self, volumes: bool, series: str | None) -> None:
         self.skipped = 0
         self.not_scans = 0
+        self._volumes = volumes
+        self._series = series
         self._seen: set[tuple[int, int]] = set()
+        self._known: dict[Path, list[dicom.Series]] = {}
 
-    def below(self, folder: Path, prefix: str = "") -> Iterator[Input]:
+    def file(self, path: Path, name: str) -> Input:
+        """Return the input of a file given by name: one of a DICOM series stands for the series."""
+        if self._volumes and not registry.readable(name, volumes=True) and dicom.is_dicom(path):
+            folder = path.absolute().parent
+            if folder not in self._known:
+                self._known[folder] = dicom.series_in(folder)
+            found = next((s for s in self._known[folder] if folder / path.name in s.files), None)
+            if found is not None:
+                return self._of_series(folder, _name(folder), found)
+        return Input(path, name, volumes=self._volumes)
+
+    def below(self, folder: Path) -> Iterator[Input]:
+        """Yield what lies in a folder and in those below it."""
+        self._seen.clear()
+        yield from self._below(folder, "", _name(folder))
+
+    def _below(self, folder: Path, prefix: str, own_name: str) -> Iterator[Input]:
         try:
             status = folder.stat()
             if (status.st_dev, status.st_ino) in self._seen:
@@ -162,25 +192,67 @@ class _Walk:
             # Real folders before links, so that a scan keeps the name of where it lies.
             entries = sorted(os.scandir(folder), key=lambda entry: (entry.is_symlink(), entry.name))
         except OSError as error:
-            name = prefix.rstrip("/") or _name(folder)
-            yield Input(folder, name, f"{name} is a folder that can't be opened: {error.strerror}.")
+            yield Input(folder, own_name, f"{own_name} is a folder that can't be opened: {error.strerror}.")
             return
         own = _is_output(entries)
+        files: list[Path] = []
+        others: list[Path] = []
         for entry in entries:
             path, name = folder / entry.name, prefix + entry.name
             if entry.name.startswith("."):
                 continue
             if entry.is_dir():
                 if own and entry.name in _OUTPUT_FOLDERS:
-                    self.not_scans += _count(path)
+                    self.not_scans += _count(path, self._volumes)
                 else:
-                    yield from self.below(path, name + "/")
-            elif not registry.readable(entry.name):
-                self.skipped += not (own and entry.name in _OUTPUT_FILES)
+                    yield from self._below(path, name + "/", name)
+            elif not registry.readable(entry.name, volumes=self._volumes):
+                if not (own and entry.name in _OUTPUT_FILES):
+                    others.append(path)
             elif is_annotation(entry.name):
                 self.not_scans += 1
             else:
-                yield Input(path, name)
+                files.append(path)
+        if self._volumes:
+            files = yield from self._slices(folder, own_name, files)
+            others = yield from self._dicom(folder, own_name, others)
+        self.skipped += len(others)
+        for path in files:
+            yield Input(path, prefix + path.name, volumes=self._volumes)
+
+    def _slices(self, folder: Path, name: str, files: list[Path]) -> Generator[Input, None, list[Path]]:
+        """Yield the numbered slices as volumes; return the other files."""
+        found = slice_folder.find(files)
+        for stack in found:
+            own = name if len(found) == 1 else f"{name}/{_safe(stack.label)}"
+            yield Input(folder, own, series=stack.label, volumes=True)
+        taken = {path for stack in found for path in stack.files}
+        return [path for path in files if path not in taken]
+
+    def _dicom(self, folder: Path, name: str, files: list[Path]) -> Generator[Input, None, list[Path]]:
+        """Yield the DICOM series that is meant; return the files that are no DICOM."""
+        mine = [path for path in files if dicom.is_dicom(path)]
+        found = dicom.series_of(mine)
+        if found:
+            try:
+                yield self._of_series(folder, name, dicom.choose(found, self._series, name))
+            except UnreadableError as none_or_several:
+                if (
+                    len(found) == 1 and not found[0].damaged
+                ):  # a folder a series, as archives hand them out: this is another one
+                    self.not_scans += len(mine)
+                else:
+                    yield Input(folder, name, str(none_or_several), volumes=True)
+        return [path for path in files if path not in set(mine)]
+
+    @staticmethod
+    def _of_series(folder: Path, name: str, found: dicom.Series) -> Input:
+        return Input(folder, f"{name}/{_safe(found.label)}", series=found.label, volumes=True)
+
+
+def _safe(label: str) -> str:
+    """Return a description as a part of a path: scanners write what disks don't take."""
+    return re.sub(r'[\\/:*?"<>|\x00-\x1f]+', "_", label).strip(" .") or "series"
 
 
 def _is_output(entries: Sequence[os.DirEntry[str]]) -> bool:
@@ -189,13 +261,13 @@ def _is_output(entries: Sequence[os.DirEntry[str]]) -> bool:
     return PARTIAL_TABLE in names or {"run.json", "measurements.csv"} <= names
 
 
-def _count(folder: Path) -> int:
-    return sum(registry.readable(file) for _, _, files in os.walk(folder) for file in files)
+def _count(folder: Path, volumes: bool) -> int:
+    return sum(registry.readable(file, volumes=volumes) for _, _, files in os.walk(folder) for file in files)
 
 
 def _distinct(items: Sequence[Input]) -> tuple[Input, ...]:
     """Drop files given twice; where names meet, put as much of the path before them as tells them apart."""
-    once = {os.path.normcase(os.path.abspath(item.path)): item for item in reversed(items)}
+    once = {(os.path.normcase(os.path.abspath(item.path)), item.series): item for item in reversed(items)}
     ordered = list(reversed(once.values()))
     for _ in range(256):
         count = Counter(item.name for item in ordered)
@@ -208,5 +280,8 @@ def _distinct(items: Sequence[Input]) -> tuple[Input, ...]:
 def _longer(item: Input) -> Input:
     """Return the input with one more folder before its name."""
     parts = Path(os.path.abspath(item.path)).parts
+    last = _safe(item.series or "")
+    if item.series is not None and item.name.endswith(f"/{last}"):
+        parts = (*parts, last)
     length = len(PurePosixPath(item.name).parts) + 1
     return replace(item, name="/".join(part.strip("/\\").rstrip(":") for part in parts[-length:] if part.strip("/\\")))

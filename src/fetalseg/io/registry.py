@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from fetalseg.errors import UnreadableError
-from fetalseg.io import pictures, tiff
+from fetalseg.io import dicom, dicom_volume, nifti, pictures, slice_folder, tiff
 from fetalseg.io.decoded import Decoded
 from fetalseg.scan import Scan, Spacing
 
@@ -25,6 +25,11 @@ ENDINGS: dict[str, Reader] = {
 }
 """Endings in lower case, with the dot; an ending may have two parts."""
 
+VOLUME_ENDINGS: dict[str, Reader] = dict.fromkeys(nifti.ENDINGS, nifti.decode)
+"""The same, of files that hold a volume and nothing else."""
+_DICOM_ENDINGS = (".dcm", ".dicom", ".ima")
+_MASKS = tuple(f"_{what}{end}" for what in ("mask", "lesions") for end in (".tif", *nifti.ENDINGS))
+
 HEADERS: dict[str, Callable[[Path], Spacing | None]] = {".tif": tiff.stored_spacing, ".tiff": tiff.stored_spacing}
 """What reads the spacing alone, for the kinds that can hold one."""
 
@@ -32,13 +37,27 @@ HEADERS: dict[str, Callable[[Path], Spacing | None]] = {".tif": tiff.stored_spac
 def ending(name: str | Path) -> str | None:
     """Return the known ending of a file name, in lower case; None where no reader knows it."""
     text = Path(name).name.lower()
-    known = [end for end in ENDINGS if text.endswith(end) and len(text) > len(end)]
+    known = [end for end in (*ENDINGS, *VOLUME_ENDINGS) if text.endswith(end) and len(text) > len(end)]
     return max(known, key=len) if known else None
 
 
-def readable(path: str | Path) -> bool:
-    """Whether a reader knows the ending; the file is not touched."""
-    return ending(path) is not None
+def readable(path: str | Path, *, volumes: bool = False) -> bool:
+    """Whether a reader knows the ending, also of files that hold volumes alone; the file is not touched."""
+    end = ending(path)
+    return end in ENDINGS or (volumes and end in VOLUME_ENDINGS)
+
+
+def is_annotation(name: str) -> bool:
+    """Whether a file name is HC18's annotation (``*_Annotation.*``) or this product's mask (``*_mask.tif``, ...)."""
+    base = name.rsplit("/", 1)[-1].lower()
+    return base.endswith(_MASKS) or base.rsplit(".", 1)[0].endswith("_annotation")
+
+
+def kinds(*, volumes: bool) -> str:
+    """Return the endings that can be read, for a sentence."""
+    if not volumes:
+        return ", ".join(sorted(ENDINGS))
+    return f"{', '.join(sorted((*ENDINGS, *VOLUME_ENDINGS)))}, and DICOM"
 
 
 def stored_spacing(path: str | Path) -> Spacing | None:
@@ -53,21 +72,33 @@ def stored_spacing(path: str | Path) -> Spacing | None:
         return None
 
 
-def read(path: str | Path, *, name: str | None = None, spacing: Spacing | None = None) -> Scan:
+def read(
+    path: str | Path,
+    *,
+    name: str | None = None,
+    spacing: Spacing | None = None,
+    series: str | None = None,
+    volumes: bool = True,
+) -> Scan:
     """Read a scan.
 
     Parameters
     ----------
-    path : path of the file.
+    path : path
+        Of a file; of a folder with a DICOM series or with numbered slices; of one file of a DICOM series.
     name : str, optional
         What people call it; the file's name by default.
     spacing : Spacing, optional
         Stands in place of what the file itself says.
+    series : str, optional
+        A part of the description of a folder's series, or of the name of its slices.
+    volumes : bool
+        Whether NIfTI, DICOM and folders are read too.
 
     Returns
     -------
     Scan
-        With the sha256 of the file's bytes.
+        With the sha256 of the bytes of its file, or of its files in order.
 
     Raises
     ------
@@ -76,14 +107,8 @@ def read(path: str | Path, *, name: str | None = None, spacing: Spacing | None =
     """
     path = Path(path)
     name = path.name if name is None else name
-    end = ending(path)
-    if end is None and path.is_file():  # told before gigabytes of a film are read
-        raise UnreadableError(f"{name} is of no kind that can be read here; these are: {', '.join(sorted(ENDINGS))}.")
-    data = _bytes(path, name)
-    if not data:
-        raise UnreadableError(f"{name} is empty (0 bytes). Copy it again from its source.")
     try:
-        decoded = ENDINGS[end or ""](data, name)
+        decoded, sha256 = _decoded(path, name, series, volumes)
     except MemoryError as error:
         raise UnreadableError(f"{name} does not fit into this computer's memory; save a smaller copy of it.") from error
     return Scan(
@@ -92,9 +117,61 @@ def read(path: str | Path, *, name: str | None = None, spacing: Spacing | None =
         spacing=decoded.spacing if spacing is None else spacing,
         shape=decoded.shape,
         path=path,
-        sha256=hashlib.sha256(data).hexdigest(),
+        sha256=sha256,
         notes=decoded.notes,
+        layout=decoded.layout,
+        modality=decoded.modality,
+        description=decoded.description,
+        study_date=decoded.study_date,
+        oriented=decoded.oriented,
     )
+
+
+def _decoded(path: Path, name: str, series: str | None, volumes: bool) -> tuple[Decoded, str]:
+    """Return what is there, and its hash."""
+    if volumes and path.is_dir():
+        return _folder(path, name, series)
+    readers = ENDINGS | VOLUME_ENDINGS if volumes else ENDINGS
+    reader = readers.get(ending(path) or "")
+    if reader is None and path.is_file():  # told before gigabytes of a film are read
+        if volumes and dicom.is_dicom(path):
+            return dicom_volume.read(_series_with(path, name), name)
+        if volumes and path.suffix.lower() in _DICOM_ENDINGS:
+            raise UnreadableError(f"{name} is no DICOM file, although its ending says so.")
+        raise UnreadableError(f"{name} is of no kind that can be read here; these are: {kinds(volumes=volumes)}.")
+    data = _bytes(path, name)
+    if not data:
+        raise UnreadableError(f"{name} is empty (0 bytes). Copy it again from its source.")
+    assert reader is not None
+    return reader(data, name), hashlib.sha256(data).hexdigest()
+
+
+def _series_with(path: Path, name: str) -> dicom.Series:
+    """Return the series that a DICOM file belongs to, of the files of its folder."""
+    found = next((s for s in dicom.series_in(path.absolute().parent) if path.absolute() in s.files), None)
+    if found is None:
+        raise UnreadableError(f"{name} is a DICOM file without a picture. Give a file of the series to measure.")
+    return found
+
+
+def _folder(folder: Path, name: str, series: str | None) -> tuple[Decoded, str]:
+    """Read the one volume that a folder's own files make."""
+    try:
+        found = dicom.series_in(folder)
+        files = [path for path in sorted(folder.iterdir()) if path.is_file() and not path.name.startswith(".")]
+    except OSError as error:
+        raise UnreadableError(f"{name} is a folder that can't be opened: {error.strerror}.") from error
+    stacks = slice_folder.find(path for path in files if readable(path) and not is_annotation(path.name))
+    exact = [stack for stack in stacks if stack.label == series]
+    if found and not exact:
+        return dicom_volume.read(dicom.choose(found, series, name), name)
+    fitting = exact or [stack for stack in stacks if series is None or series.casefold() in stack.label.casefold()]
+    if len(fitting) == 1:
+        return slice_folder.read(fitting[0], name)
+    if len(fitting) > 1:
+        listed = ", ".join(f"'{stack.label}'" for stack in fitting[:20])
+        raise UnreadableError(f"{name} is a folder with the slices of several volumes: {listed}. Choose one of them.")
+    raise UnreadableError(f"{name} is a folder, not a scan. Give a file in it.")
 
 
 def _bytes(path: Path, name: str) -> bytes:

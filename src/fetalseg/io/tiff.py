@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fetalseg.errors import UnreadableError
-from fetalseg.io.decoded import Decoded, check_size, grey
+from fetalseg.io.decoded import Decoded, check_size, finite, grey
 from fetalseg.scan import Spacing
 
 _SIGNATURES = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
@@ -59,7 +59,7 @@ def decode(data: bytes, name: str) -> Decoded:
     except Exception as error:  # decoders raise what they like on forged bytes
         text = " ".join(str(error).split())[:100] or type(error).__name__
         raise UnreadableError(f"{name} can't be decoded ({text}). It is damaged or of an unknown kind.") from error
-    array, notes = _finite(array, name)
+    array, notes = finite(array, name)
     return Decoded(array.reshape(-1, *array.shape[-2:]), array.shape, spacing, notes)
 
 
@@ -160,17 +160,6 @@ def _grey(array: NDArray[Any], axes: str, page: Any, name: str) -> NDArray[np.ge
         array = np.asarray((1 << bits) - 1 - array.astype(np.uint64), array.dtype)
     array = np.moveaxis(array, (axes.index("Y"), axes.index("X")), (-2, -1))
     return array.astype(array.dtype.newbyteorder("="), copy=False)
-
-
-def _finite(array: NDArray[Any], name: str) -> tuple[NDArray[np.generic], tuple[str, ...]]:
-    if array.dtype.kind != "f":
-        return np.ascontiguousarray(array), ()
-    good = np.isfinite(array)
-    if good.all():
-        return np.ascontiguousarray(array), ()
-    if not good.any():
-        raise UnreadableError(f"{name} holds no number that is finite (all are NaN or infinite).")
-    return np.where(good, array, np.zeros((), array.dtype)), ("not_finite",)
 
 
 def stored_spacing(path: Path) -> Spacing | None:

@@ -1,0 +1,192 @@
+"""DICOM files: which there are in a folder, and which of its series is meant."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fetalseg.errors import UnreadableError
+
+_log = logging.getLogger(__name__)
+
+FLAIR = "flair"
+"""What a series' description holds that is taken where nobody chose."""
+
+_NO_PICTURES = ("SEG", "SR", "PR", "KO", "RTSTRUCT", "RTPLAN", "RTDOSE", "REG", "DOC", "AU", "ECG")
+_TAGS = [
+    *("Modality", "SeriesInstanceUID", "SeriesDescription", "SeriesNumber", "Rows", "ImageOrientationPatient"),
+    *("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"),
+]
+_PLANES = ("sagittal", "coronal", "axial")
+# Direction cosines of one series differ in their last digits.
+_SAME = 0.01
+
+
+@dataclass(frozen=True)
+class Series:
+    """The files of one folder that make one volume: of one series, of one orientation.
+
+    Parameters
+    ----------
+    label : str
+        The description, made distinct among the series of a folder.
+    files : tuple of Path
+    damaged : bool
+        A file whose header can't be read: of which series it is nobody knows.
+    """
+
+    label: str
+    files: tuple[Path, ...]
+    damaged: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class _Head:
+    path: Path
+    uid: str
+    description: str
+    number: str
+    directions: NDArray[np.float64] | None
+    damaged: bool = False
+
+
+def is_dicom(path: str | Path) -> bool:
+    """Whether a file is DICOM by its content, whatever its ending."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(132)[128:] == b"DICM"
+    except OSError:
+        return False
+
+
+def series_in(folder: str | Path) -> list[Series]:
+    """Return the series of pictures in a folder, not of those below it, sorted by label."""
+    with os.scandir(folder) as entries:
+        names = sorted(entry.name for entry in entries if not entry.name.startswith(".") and entry.is_file())
+    return series_of(path for path in (Path(folder) / name for name in names) if is_dicom(path))
+
+
+def series_of(paths: Iterable[Path]) -> list[Series]:
+    """Return the series that DICOM files belong to, sorted by label; what holds no picture is left out."""
+    groups: list[list[_Head]] = []
+    for head in (known for path in paths if (known := _head(path)) is not None):
+        fitting = (group for group in groups if group[0].uid == head.uid and _alike(group[0], head))
+        group = next(fitting, None)
+        if group is None:
+            groups.append([head])
+        else:
+            group.append(head)
+    labels = _labels([group[0] for group in groups])
+    found = [
+        Series(label, tuple(head.path for head in group), group[0].damaged)
+        for label, group in zip(labels, groups, strict=True)
+    ]
+    return sorted(found, key=lambda series: series.label)
+
+
+def choose(found: Sequence[Series], wanted: str | None, name: str) -> Series:
+    """Return the series whose description holds `wanted`, or "flair" where nobody said which.
+
+    Raises
+    ------
+    UnreadableError
+        If none or several fit; it lists them. If a damaged file may be a slice of it.
+    """
+    for series in found:
+        if series.damaged:
+            raise UnreadableError(
+                f"{name}: {series.files[0].name} is a damaged DICOM file; which series lacks it can't be told. Copy it "
+                "again from its source, or move it out of the folder."
+            )
+    if len(found) == 1 and wanted is None:
+        return found[0]
+    text = (FLAIR if wanted is None else wanted).casefold()
+    exact = [series for series in found if series.label.casefold() == text]
+    fitting = exact or [series for series in found if text in series.label.casefold()]
+    if len(fitting) == 1:
+        return fitting[0]
+    several = f"{len(fitting)} of them fit" if fitting else "none of them fits"
+    listed = ", ".join(f"'{series.label}'" for series in (fitting or found)[:20])
+    raise UnreadableError(
+        f"{name} holds {len(found)} DICOM series, and {several} '{FLAIR if wanted is None else wanted}': {listed}. "
+        "Choose one by a part of its description with --series, or open one of its files."
+    )
+
+
+def directions(text: Any) -> NDArray[np.float64] | None:
+    """Return ImageOrientationPatient as two rows of unit length (along a row, along a column); None if it is none."""
+    try:
+        pair = np.array([float(value) for value in text], np.float64).reshape(2, 3)
+    except (TypeError, ValueError):
+        return None
+    lengths = np.linalg.norm(pair, axis=1)
+    if not np.isfinite(pair).all() or (abs(lengths - 1) > 0.05).any() or abs(pair[0] @ pair[1]) > 0.05:
+        return None
+    unit: NDArray[np.float64] = pair / lengths[:, None]
+    return unit
+
+
+def group_item(dataset: Any, number: int, sequence: str) -> Any:
+    """Return an enhanced file's functional group for a frame, its own or the shared one; None where it has none."""
+    per_frame = dataset.get("PerFrameFunctionalGroupsSequence") or []
+    shared = dataset.get("SharedFunctionalGroupsSequence") or []
+    for item in (*per_frame[number : number + 1], *shared[:1]):
+        inner = item.get(sequence)
+        if inner:
+            return inner[0]
+    return None
+
+
+def _head(path: Path) -> _Head | None:
+    from pydicom import dcmread
+
+    try:
+        dataset = dcmread(path, stop_before_pixels=True, specific_tags=_TAGS)
+        if "Rows" not in dataset or dataset.get("Modality") in _NO_PICTURES:
+            return None
+        plane = group_item(dataset, 0, "PlaneOrientationSequence") or dataset
+        return _Head(
+            path,
+            str(dataset.get("SeriesInstanceUID", "")),
+            " ".join(str(dataset.get("SeriesDescription") or "").split()),
+            str(dataset.get("SeriesNumber") or ""),
+            directions(plane.get("ImageOrientationPatient")),
+        )
+    except Exception:  # a forged header raises what it likes; the file belongs to a series without a name
+        _log.debug("no DICOM header in %s", path, exc_info=True)
+        return _Head(path, f"damaged {path.name}", f"damaged file {path.name}", "", None, True)
+
+
+def _alike(one: _Head, other: _Head) -> bool:
+    if one.directions is None or other.directions is None:
+        return one.directions is other.directions
+    return bool(abs(one.directions - other.directions).max() < _SAME)
+
+
+def _labels(heads: Sequence[_Head]) -> list[str]:
+    """Return a distinct label a group: the description, where needed with its plane, its number, or counted."""
+    named = [replace(h, description=h.description or f"series {h.number}".strip()) for h in heads]
+    of_series = Counter(head.uid for head in named)
+    labels = [h.description if of_series[h.uid] == 1 else f"{h.description} ({_plane(h)})" for h in named]
+    count = Counter(labels)
+    labels = [t if count[t] == 1 else f"{t} #{h.number}" for t, h in zip(labels, named, strict=True)]
+    seen: Counter[str] = Counter()
+    distinct = []
+    for label in labels:
+        seen[label] += 1
+        distinct.append(label if seen[label] == 1 else f"{label} ({seen[label]})")
+    return distinct
+
+
+def _plane(head: _Head) -> str:
+    if head.directions is None:
+        return "no orientation"
+    return _PLANES[int(np.argmax(abs(np.cross(*head.directions))))]
