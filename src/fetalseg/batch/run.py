@@ -13,10 +13,11 @@ from pathlib import Path
 
 import numpy as np
 
+from fetalseg import tasks
 from fetalseg.errors import Cancelled, FetalSegError, SettingsError, SpacingError
-from fetalseg.io import atomic, folders, spacing_csv
+from fetalseg.io import atomic, folders, spacing_csv, volumes
 from fetalseg.pipeline import Cancel, Pipeline, Progress
-from fetalseg.report import manifest, overlay, table
+from fetalseg.report import manifest, montage, overlay, table
 from fetalseg.result import Result, State
 from fetalseg.scan import Scan, Spacing
 from fetalseg.settings import BatchSettings, SegmentSettings
@@ -85,7 +86,8 @@ def run(
     Cancelled
     """
     batch = batch or BatchSettings()
-    found = folders.expand(inputs, pattern=batch.pattern)
+    as_volumes = tasks.get(settings.task).VOLUME
+    found = folders.expand(inputs, pattern=batch.pattern, volumes=as_volumes, series=batch.series)
     if not found.items:
         raise SettingsError("There is nothing to segment: give files or folders.")
     if batch.spacing_csv is not None:
@@ -98,9 +100,7 @@ def run(
     outcome = Outcome(files=len(found.items), skipped=found.skipped)
     record = manifest.Manifest(out, command, pipeline, batch)
     with (
-        table.MeasurementsWriter(
-            out / "measurements.csv", task=settings.task, model=pipeline.provenance.model
-        ) as rows,
+        table.MeasurementsWriter(out / "measurements.csv", task=settings.task, model=pipeline.provenance.model) as rows,
         ThreadPoolExecutor(1) as writing,
     ):
         written: Future[None] | None = None
@@ -157,8 +157,8 @@ def _read(item: folders.Input, batch: BatchSettings) -> Scan | FetalSegError:
 def choose_spacing(scan: Scan, batch: BatchSettings) -> Spacing | None:
     """Return the spacing by the first source that speaks: typed in, the given csv, the file, a csv beside it."""
     if batch.spacing_mm is not None:
-        x, y = batch.spacing_mm
-        return Spacing(y, x, source="typed in")
+        x, y, *between = batch.spacing_mm
+        return Spacing(y, x, source="typed in", slice_mm=between[0] if between else None)
     if batch.spacing_csv is not None:
         listed = spacing_csv.lookup(Path(batch.spacing_csv), scan.name)
         if listed is not None:
@@ -200,6 +200,10 @@ def _write(
     if isinstance(scan, FetalSegError) or not results:
         rows.add_error(name, error)
         return
+    if tasks.get(results[0].task).VOLUME:
+        _write_volume(out, stem, scan, results[0], batch)
+        rows.add(results)
+        return
     masks = np.stack([r.segmentation.mask for r in results])
     atomic.write_mask(out / "masks" / f"{stem}_mask.tif", masks.reshape(scan.shape))
     if batch.overlays:
@@ -207,6 +211,14 @@ def _write(
         shown = min(results, key=lambda r: (list(State).index(r.measurement.state), -(r.measurement.confidence or 0)))
         overlay.write_overlay(out / "overlays" / f"{stem}.png", scan.pixels[shown.frame], shown, frames=scan.frames)
     rows.add(results)
+
+
+def _write_volume(out: Path, stem: str, scan: Scan, result: Result, batch: BatchSettings) -> None:
+    """Write a volume's masks in the file's own shape, and the montage of its slices."""
+    volumes.write_labels(out, stem, scan, result.segmentation.mask)
+    if batch.overlays:
+        picture = montage.montage(scan.pixels, result.segmentation.mask, result.measurement)
+        atomic.write_png(out / "overlays" / f"{stem}.png", picture)
 
 
 def _count(outcome: Outcome, results: Sequence[Result], name: str, error: str) -> int:
