@@ -150,7 +150,12 @@ def _head(path: Path) -> _Head | None:
 
     try:
         dataset = dcmread(path, stop_before_pixels=True, specific_tags=_TAGS)
-        if "Rows" not in dataset or dataset.get("Modality") in _NO_PICTURES:
+        if dataset.get("Modality") in _NO_PICTURES:
+            return None
+        if "Rows" not in dataset:
+            kind = dataset.file_meta.get("MediaStorageSOPClassUID")
+            if kind is not None and "Image Storage" in kind.name:
+                raise ValueError("cut short within its header")
             return None
         plane = group_item(dataset, 0, "PlaneOrientationSequence") or dataset
         return _Head(

@@ -194,6 +194,10 @@ def _bare(header: Any) -> Any:
     own = type(header)(endianness=header.endianness)
     for field in _KEPT:
         own[field] = header[field]
+    try:
+        own.get_qform()
+    except Exception:  # numbers that are no rotation: programs refuse the whole file for them
+        own["qform_code"] = own["quatern_b"] = own["quatern_c"] = own["quatern_d"] = 0
     return own
 
 
