@@ -18,8 +18,8 @@ Floats = NDArray[np.float64]
 
 _COARSE = 90  # directions tried first, 2 degrees apart; even, so that a turned mask is looked at the same way
 _FEW, _RAGGED = 30, 6000  # directions for an outline of so many corners: noise, for which a rough answer will do
-_LINES = (16, 256)  # at least and at most so many parallel lines in each
-_STARTS = 8  # directions that are refined
+_LINES = (48, 256)  # at least and at most so many parallel lines in each
+_STARTS = 32  # directions that are refined
 _NEAR = 32  # outline points beside a line that its refined neighbours may touch
 _MANY = 300  # corners of an outline from which on only those near a line are looked at
 _TIE = 0.01  # lines are equally long when they differ by less than this part of a pixel
@@ -232,8 +232,7 @@ def _search(outline: _Outline) -> tuple[float, Floats]:
     chords = _chords(outline, angles, offsets)
     best = chords.longest(coarse)
     length = np.where(best >= 0, (chords.high - chords.low)[best], 0)
-    peak = (length >= np.roll(length, 1)) & (length >= np.roll(length, -1))
-    starts = np.argsort(np.where(peak, -length, 1), kind="stable")[:_STARTS]
+    starts = np.argsort(-length, kind="stable")[:_STARTS]
     starts = starts[length[starts] > 0]
     angles, lines = angles[starts], _ends(chords, best[starts], angles[starts])
     # What no grid of directions is fine enough for: a thin line of pixels.
@@ -262,7 +261,7 @@ def _refine(outline: _Outline, angles: Floats, lines: Floats, step: float) -> tu
         pick = np.arange(len(angles)) * len(turns) + np.argmax(found - 1e-9 * outline.pixel * np.abs(turns), axis=1)
         length, angles, lines = found.ravel()[pick], tried[pick], _ends(chords, best[pick], tried[pick])
         step /= 2
-        worth = length > length.max() - max(20 * step * length.max(), 2 * _TIE * outline.pixel)
+        worth = length > length.max() - max(8 * step * length.max(), 2 * _TIE * outline.pixel)
         length, angles, lines = length[worth], angles[worth], lines[worth]
     equal = np.flatnonzero(length > length.max() - _TIE * outline.pixel)
     across = [_length(_perpendicular(outline, float(angles[i]), lines[i])) for i in equal]
