@@ -21,7 +21,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         commands,
         "demo",
         run,
-        "Segment the sample scans (phantoms of known size) with the bundled U-Net and show the table.\n"
+        "Segment the sample scans (phantoms of known size) with the bundled U-Nets and show the tables.\n"
         "Where there is a display, napari opens with scan, mask, ellipse and table.",
         "examples:\n  fetalseg demo\n  fetalseg demo --no-gui",
     )
@@ -46,7 +46,18 @@ def run(given: argparse.Namespace) -> int:
             [samples.folder()], given.out, SegmentSettings(), command="fetalseg demo", progress=progress, heard=hear
         )
     print(table(collected, truth))
-    for _, sentence in outcome.errors:
+    tumours: list[Result] = []
+    print("\nSegmenting the phantom FLAIR ...")
+    volume = run_batch(
+        [samples.folder() / samples.VOLUME],
+        given.out / "tumour",
+        SegmentSettings(task="tumour"),
+        command="fetalseg demo",
+        heard=lambda _name, results, _error: tumours.extend(results),
+    )
+    print(lesion_table(tumours, samples.flair_truth()["volume_ml"]))
+    outcome.failed += volume.failed
+    for _, sentence in [*outcome.errors, *volume.errors]:
         print(f"failed: {sentence}", file=sys.stderr)
     print(f"\nMasks, side-by-side pictures and measurements.csv are in {given.out}/. {RESEARCH}")
     if not given.no_gui:
@@ -72,6 +83,22 @@ def table(results: Sequence[Result], truth: dict[tuple[str, int], float]) -> str
             f"{result.scan_name:<28} {result.frame:>5} {text:>16} {beside} {m.values['bpd_mm']:6.1f} "
             f"{m.values['ofd_mm']:6.1f}  {_SIGNS[m.state]} {codes}".rstrip()
         )
+    return "\n".join(lines)
+
+
+def lesion_table(results: Sequence[Result], true_ml: float) -> str:
+    """Return the lesions' measurements as text, the volume of all beside the phantom's true one."""
+    lines = [f"{'file':<28} {'lesion':>6} {'volume ml':>10} {'true':>7} {'off':>7} {'longest':>8} {'perp.':>6}  state"]
+    for result in results:
+        for part in (result.measurement, *result.measurement.parts):
+            volume, long, short = (part.values[n] for n in ("volume_ml", "longest_mm", "perpendicular_mm"))
+            whole = part is result.measurement
+            beside = f"{true_ml:7.1f} {100 * ((volume or 0) / true_ml - 1):+6.1f}%" if whole else " " * 15
+            codes = " ".join(f.code for f in part.flags)
+            lines.append(
+                f"{result.scan_name:<28} {part.texts['lesion']:>6} {volume or 0:10.1f} {beside} "
+                f"{long or 0:8.1f} {short or 0:6.1f}  {_SIGNS[part.state]} {codes}".rstrip()
+            )
     return "\n".join(lines)
 
 
