@@ -14,6 +14,7 @@ from fetalseg.io import decoded
 from fetalseg.io.folders import expand, is_annotation, stems
 from fetalseg.io.registry import read
 from fetalseg.io.volumes import write_labels
+from fetalseg.scan import Spacing
 
 VOXELS = np.arange(3 * 4 * 5, dtype=np.int16).reshape(3, 4, 5)
 AFFINE = np.array([[-2.0, 0, 0, 1], [0, 3.0, 0, 2], [0, 0, 4.0, 3], [0, 0, 0, 1]])
@@ -49,6 +50,7 @@ def test_millimetres_come_from_the_header(tmp_path):
     assert scan.spacing.source == "scan.nii.gz (NIfTI header)"
     assert scan.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
     assert scan.layout.kind == "nifti"
+    assert read(path, name="patient 7").spacing == Spacing(3.0, 2.0, "patient 7 (NIfTI header)", 4.0)
 
 
 @pytest.mark.parametrize(("unit", "factor"), [("meter", 1000.0), ("micron", 0.001), ("mm", 1.0)])

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import numpy as np
 from pydicom import uid
 from pydicom.pixels import get_decoder
 
+_registering = threading.Lock()
 _LABEL = "imagecodecs"
 _CODECS = {
     uid.JPEGExtended12Bit: "jpeg8_decode",
@@ -22,10 +24,12 @@ DECODER_DEPENDENCIES = dict.fromkeys(_CODECS, ("imagecodecs",))
 
 def register() -> None:
     """Make pydicom know these decoders; once is enough, more does no harm."""
-    for syntax in _CODECS:
-        decoder = get_decoder(syntax)
-        if _LABEL not in decoder.available_plugins:
-            decoder.add_plugin(_LABEL, (__name__, "decode_frame"))
+    with _registering:
+        for syntax in _CODECS:
+            decoder = get_decoder(syntax)
+            known = any(text.startswith(_LABEL) for text in decoder.missing_dependencies)
+            if not known and _LABEL not in decoder.available_plugins:
+                decoder.add_plugin(_LABEL, (__name__, "decode_frame"))
 
 
 def is_available(syntax: str) -> bool:

@@ -6,7 +6,7 @@ import datetime
 import hashlib
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -70,7 +70,7 @@ def read(series: Series, name: str) -> tuple[Decoded, str]:
         notes = (*notes, "no_orientation")
     layout = orientation.layout(values.shape, turned, "dicom")
     if spacing is None or spacing.slice_mm is None:
-        layout = type(layout)(layout.axes, layout.flips, layout.stored_shape, None, "dicom")
+        layout = replace(layout, affine=None)  # lengths of 1 stood in for what is not known
     if spacing is not None:
         sizes = (spacing.slice_mm, spacing.row_mm, spacing.column_mm)
         spacing = _turned(spacing, sizes, layout.axes)
@@ -318,4 +318,4 @@ def _decoded(path: Path, data: bytes, name: str) -> NDArray[Any]:
         raise _damaged(path, name, error) from error
     if str(dataset.get("PhotometricInterpretation")) == "MONOCHROME1":
         array = (-1 if array.dtype.kind == "i" else (1 << bits) - 1) - array
-    return array.reshape(-1, *array.shape[-2:])
+    return array.reshape(-1, *array.shape[-2:]).astype(array.dtype.newbyteorder("="), copy=False)

@@ -18,8 +18,6 @@ from fetalseg.io.atomic import atomic_write
 from fetalseg.io.decoded import Decoded, check_size, finite
 from fetalseg.scan import Layout, Spacing
 
-ENDINGS = (".nii", ".nii.gz")
-
 _GZIP = b"\x1f\x8b"
 _HEADER_BYTES = 540  # of NIfTI-2; NIfTI-1 has 348
 _FIRST_VOXEL = {348: 352, 540: 544}
@@ -33,7 +31,7 @@ _KEPT = (
 
 
 def decode(data: bytes, name: str) -> Decoded:
-    """Read a NIfTI-1 or NIfTI-2 volume from its bytes, compressed where the name says so.
+    """Read a NIfTI-1 or NIfTI-2 volume (.nii) from its bytes.
 
     Any of the 48 orders of axes, and oblique affines by their closest axes, become axial slices. Where the header
     tells no orientation (both codes 0), the note is ``no_orientation``; where it is damaged, ``bad_affine``.
@@ -43,13 +41,23 @@ def decode(data: bytes, name: str) -> Decoded:
     UnreadableError
         If it is no NIfTI, damaged, cut short, empty or too large, holds several volumes, colours or complex numbers.
     """
-    compressed = name.lower().endswith(".gz")
-    if compressed != data.startswith(_GZIP):
-        is_one = "is not compressed, although its ending says so; rename it to end in .nii"
-        raise UnreadableError(f"{name} {is_one if compressed else 'is compressed; rename it to end in .nii.gz'}.")
+    if data.startswith(_GZIP):
+        raise UnreadableError(f"{name} is compressed; rename it to end in .nii.gz.")
+    with BytesIO(data) as file:
+        return _guarded(file, name)
+
+
+def decode_compressed(data: bytes, name: str) -> Decoded:
+    """Read a compressed volume (.nii.gz) as `decode` does; no more of it is unpacked than its header announces."""
+    if not data.startswith(_GZIP):
+        raise UnreadableError(f"{name} is not compressed, although its ending says so; rename it to end in .nii.")
+    with gzip.GzipFile(fileobj=BytesIO(data)) as file:
+        return _guarded(file, name)
+
+
+def _guarded(file: Any, name: str) -> Decoded:
     try:
-        with gzip.GzipFile(fileobj=BytesIO(data)) if compressed else BytesIO(data) as file:
-            return _decode(file, name)
+        return _decode(file, name)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise _cut(name) from error
     except (UnreadableError, MemoryError):
@@ -128,8 +136,8 @@ def _voxels(file: Any, start: bytes, header: Any, shape: tuple[int, ...], name: 
         raise UnreadableError(f"{name} holds numbers of the kind {dtype}, which are no grey values.")
     first = max(int(header["vox_offset"]), _FIRST_VOXEL[int(header["sizeof_hdr"])])
     size = math.prod(shape) * dtype.itemsize
-    head = start + file.read(max(0, first - len(start)))
-    raw = head[first:] + file.read(max(0, size - len(head[first:])))
+    raw = bytearray((start + file.read(max(0, first - len(start))))[first:])
+    raw += file.read(max(0, size - len(raw)))
     if len(raw) < size:
         raise _cut(name)
     while file.read(1 << 20):  # gzip checks its sum at the end only

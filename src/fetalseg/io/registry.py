@@ -25,10 +25,10 @@ ENDINGS: dict[str, Reader] = {
 }
 """Endings in lower case, with the dot; an ending may have two parts."""
 
-VOLUME_ENDINGS: dict[str, Reader] = dict.fromkeys(nifti.ENDINGS, nifti.decode)
+VOLUME_ENDINGS: dict[str, Reader] = {".nii": nifti.decode, ".nii.gz": nifti.decode_compressed}
 """The same, of files that hold a volume and nothing else."""
 _DICOM_ENDINGS = (".dcm", ".dicom", ".ima")
-_MASKS = tuple(f"_{what}{end}" for what in ("mask", "lesions") for end in (".tif", *nifti.ENDINGS))
+_MASKS = tuple(f"_{what}{end}" for what in ("mask", "lesions") for end in (".tif", *VOLUME_ENDINGS))
 
 HEADERS: dict[str, Callable[[Path], Spacing | None]] = {".tif": tiff.stored_spacing, ".tiff": tiff.stored_spacing}
 """What reads the spacing alone, for the kinds that can hold one."""
