@@ -1,115 +1,234 @@
-"""A volume's slices in one picture: lesions outlined, diameters drawn, numbers below."""
+"""The montage: a volume's slices that hold lesions, with their outlines and diameters, the numbers below."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
-from fetalseg.result import Measurement
+from fetalseg.report.overlay import _FINE, _NOTE, CYAN, YELLOW, _bar, _cut, _dashes, _font, _plain, _Plan, _wrap
+from fetalseg.result import Caliper, Measurement
+from fetalseg.scan import Spacing
 
-NOTE = "Research use only. Not for diagnosis."
-# Okabe and Ito's colours, told apart by people who do not see all colours.
-COLOURS = ((230, 159, 0), (86, 180, 233), (0, 158, 115), (240, 228, 66), (213, 94, 0), (204, 121, 167))
-_TILE = 256
-_MOST = 20
-_STRIP = 56
+#: Of lesions 1, 2, ... : told apart on dark, also by the colour-blind; after the last the first comes again.
+COLOURS = (CYAN, (255, 150, 60), (240, 120, 200), (130, 235, 110), (160, 160, 255), (255, 105, 97))
+MOST = 20  # slices at most
+_WIDTH, _TILE = 1400, (140, 420)  # pixels the picture aims at; a tile's longer side, at least and at most
+_INK, _FAINT, _STAGE, _LINE = (235, 237, 240), (160, 165, 172), (14, 15, 18), (48, 50, 56)
+_GAP, _EDGE = 4, 14
+_LISTED = 4  # lesions whose numbers are written out
 
 
-def montage(volume: NDArray[np.generic], labels: NDArray[np.generic], measurement: Measurement) -> NDArray[np.uint8]:
-    """Return the slices that hold lesion, and one on either side, in a grid; at most 20, evenly chosen.
+def montage(
+    volume: NDArray[np.generic], labels: NDArray[np.generic], measurement: Measurement, spacing: Spacing | None = None
+) -> NDArray[np.uint8]:
+    """Draw the slices that hold lesions, and one more to either side, in a grid.
 
     Parameters
     ----------
     volume : ndarray, shape (slices, rows, columns)
-    labels : ndarray, same shape
-        Lesion numbers.
+        Grey values, stretched between robust limits of the whole volume.
+    labels : ndarray, shape (slices, rows, columns)
+        Lesion numbers, 0 outside.
     measurement : Measurement
-        Of the volume; its parts' diameters are drawn on their slices.
+        Of all lesions, with one part a lesion; its numbers are shown as they are.
+    spacing : Spacing, optional
+        Oblong pixels are shown as they are.
 
     Returns
     -------
     ndarray of uint8, shape (rows, columns, 3)
+        At most `MOST` slices, each with its number as the table and napari count: from 0. Without a lesion,
+        slices evenly over the volume and a line that says so.
     """
-    chosen = _choose(labels, {part.slice for part in measurement.parts if part.slice is not None})
-    low, high = np.percentile(np.asarray(volume[chosen], np.float32), [1, 99.7])
-    across = int(np.ceil(np.sqrt(len(chosen) * 4 / 3)))
-    down = -(-len(chosen) // across)
-    picture = Image.new("RGB", (across * _TILE, down * _TILE + _STRIP))
+    labels = np.asarray(labels)
+    if volume.shape != labels.shape or volume.ndim != 3:
+        raise ValueError(f"a montage needs a volume and its labels, not shapes {volume.shape} and {labels.shape}")
+    chosen = slices_shown(labels, [part.slice for part in measurement.parts if part.slice is not None])
+    across = columns_of(len(chosen))
+    plan = _tile_plan((volume.shape[1], volume.shape[2]), spacing.row_column if spacing else (1.0, 1.0), across)
+    low, high = _limits(volume)
+    down = math.ceil(len(chosen) / across)
+    width = max(2 * _TILE[1], across * (plan.width + _GAP) + _GAP)
+    strip = _caption(measurement, width)
+    whole = Image.new("RGB", (width, down * (plan.height + _GAP) + _GAP + strip.height), _STAGE)
+    left = (width - across * (plan.width + _GAP) + _GAP) // 2
     for place, number in enumerate(chosen):
-        tile = _tile(volume[number], labels[number], float(low), float(high), number, measurement)
-        picture.paste(tile, (place % across * _TILE, place // across * _TILE))
-    draw = ImageDraw.Draw(picture)
-    draw.text((8, down * _TILE + 6), _caption(measurement), font=ImageFont.load_default(16), fill=(255, 255, 255))
-    draw.text((8, down * _TILE + 32), NOTE, font=ImageFont.load_default(14), fill=(190, 190, 190))
-    return np.asarray(picture)
+        row, column = divmod(place, across)
+        tile = _tile(_grey(volume[number], low, high, plan), labels[number], number, measurement, plan)
+        whole.paste(tile, (left + column * (plan.width + _GAP), _GAP + row * (plan.height + _GAP)))
+    whole.paste(strip, (0, whole.height - strip.height))
+    return np.asarray(whole)
 
 
-def _choose(labels: NDArray[np.generic], wanted: set[int]) -> list[int]:
-    """Slices to show; those that carry diameters always."""
+def slices_shown(labels: NDArray[np.generic], wanted: list[int]) -> list[int]:
+    """Return the slices of a montage: those with a lesion and one to either side, `MOST` at most.
+
+    Parameters
+    ----------
+    labels : ndarray, shape (slices, rows, columns)
+    wanted : list of int
+        Slices that are not left out where there are too many: each lesion's largest.
+    """
     count = len(labels)
-    filled = np.flatnonzero(np.asarray(labels != 0).any(axis=(1, 2)))
-    if len(filled):
-        pool = sorted({int(n) + d for n in filled for d in (-1, 0, 1) if 0 <= n + d < count})
-    else:
-        pool = list(range(count))
-    room = max(1, _MOST - len(wanted))
-    if len(pool) > room:
-        pool = [pool[i] for i in np.unique(np.linspace(0, len(pool) - 1, room).round().astype(int))]
-    return sorted({*pool, *sorted(wanted)[:_MOST]})
+    holds = np.flatnonzero(labels.reshape(count, -1).any(axis=1))
+    if not len(holds):
+        return _evenly(np.arange(count), MOST)
+    near = np.unique(np.clip(np.concatenate([holds - 1, holds, holds + 1]), 0, count - 1))
+    if len(near) <= MOST:
+        return [int(n) for n in near]
+    kept = list(dict.fromkeys(n for n in wanted if 0 <= n < count))[: MOST // 2]
+    rest = np.setdiff1d(near, kept)
+    return sorted(kept + _evenly(rest, MOST - len(kept)))
+
+
+def columns_of(tiles: int) -> int:
+    """Return how many tiles stand side by side: a little wider than high, with few places left empty."""
+    if tiles <= 3:
+        return tiles
+    least = math.ceil(math.sqrt(tiles * 1.3))
+    return min(range(least - 1, least + 2), key=lambda n: (-tiles % n, abs(n - least)))
+
+
+def _evenly(numbers: NDArray[np.integer[Any]], most: int) -> list[int]:
+    places = np.linspace(0, len(numbers) - 1, min(most, len(numbers))).round().astype(int)
+    return [int(n) for n in numbers[places]]
+
+
+def _tile_plan(shape: tuple[int, int], pixel: tuple[float, float], across: int) -> _Plan:
+    """Where a tile's pixels lie. Its unit is set for lines and letters that can be read at the tile's own size."""
+    tall, wide = shape[0] * pixel[0], shape[1] * pixel[1]
+    side = float(np.clip(_WIDTH / across, *_TILE))
+    scale = side / max(tall, wide)
+    width, height = max(8, round(wide * scale)), max(8, round(tall * scale))
+    return _Plan(width, height, width / shape[1], height / shape[0], width, _GAP, max(0.9, side / 400))
+
+
+def _limits(volume: NDArray[np.generic]) -> tuple[float, float]:
+    """Black and white: robust limits of what is not background, from a sample of the volume."""
+    step = max(1, round((volume.size / 1e6) ** (1 / 2)))
+    values = np.asarray(volume[:, ::step, ::step], np.float64)
+    values = values[np.isfinite(values)]
+    if not len(values):
+        return 0.0, 1.0
+    low = float(np.percentile(values, 1))
+    tissue = values[values > low]
+    return low, float(np.percentile(tissue, 99.7)) if len(tissue) else low
+
+
+def _grey(layer: NDArray[np.generic], low: float, high: float, plan: _Plan) -> Image.Image:
+    stretch = 255 / (high - low) if high > low else 0.0
+    values = np.nan_to_num(np.asarray(layer, np.float64), nan=low, posinf=high, neginf=low)
+    grey = np.clip((values - low) * stretch, 0, 255).astype(np.uint8)
+    how = Image.Resampling.BICUBIC if plan.scale_x >= 1 else Image.Resampling.BOX
+    return Image.fromarray(grey).resize((plan.width, plan.height), how)
 
 
 def _tile(
-    layer: NDArray[np.generic],
-    labels: NDArray[np.generic],
-    low: float,
-    high: float,
-    number: int,
-    measurement: Measurement,
+    grey: Image.Image, labels: NDArray[np.generic], number: int, measurement: Measurement, plan: _Plan
 ) -> Image.Image:
-    from skimage.measure import find_contours
-
-    grey = np.clip((layer.astype(np.float32) - low) / max(high - low, 1e-9) * 255, 0, 255).astype(np.uint8)
-    scale = _TILE / max(layer.shape)
-    size = (max(1, round(layer.shape[1] * scale)), max(1, round(layer.shape[0] * scale)))
-    left, top = (_TILE - size[0]) // 2, (_TILE - size[1]) // 2
-    tile = Image.new("RGB", (_TILE, _TILE))
-    tile.paste(Image.fromarray(grey).resize(size, Image.Resampling.BILINEAR), (left, top))
-    draw = ImageDraw.Draw(tile)
-
-    def at(x: float, y: float) -> tuple[float, float]:
-        return left + (x + 0.5) * scale, top + (y + 0.5) * scale
-
-    for lesion in np.unique(labels):
-        if lesion:
-            for line in find_contours(np.pad(labels == lesion, 1).astype(float), 0.5):
-                draw.line([at(x - 1, y - 1) for y, x in line], fill=colour(int(lesion)), width=1)
+    """One slice with its outlines, the diameters that lie on it, and its number."""
+    tile = grey.convert("RGB")
+    for lesion in np.unique(labels[labels != 0]):
+        _draw_outline(tile, labels == lesion, COLOURS[(int(lesion) - 1) % len(COLOURS)], plan)
     for part in measurement.parts:
         if part.slice == number:
-            for caliper in part.calipers:
-                width = 2 if caliper.name == "longest" else 1
-                draw.line([at(*caliper.start_xy), at(*caliper.end_xy)], fill=(255, 255, 255), width=width)
-    draw.text((6, 4), str(number), font=ImageFont.load_default(14), fill=(255, 255, 255))
+            _draw_calipers(tile, part.calipers, plan)
+    size = max(12, round(19 * plan.unit))
+    place, rim = (size * 0.4, size * 0.25), max(1, size // 10)
+    ImageDraw.Draw(tile).text(place, str(number), _INK, _font(size), stroke_width=rim, stroke_fill=(0, 0, 0))
     return tile
 
 
-def colour(lesion: int) -> tuple[int, int, int]:
-    """Return a lesion's colour."""
-    return COLOURS[(lesion - 1) % len(COLOURS)]
+def _draw_outline(tile: Image.Image, mask: NDArray[np.bool_], colour: tuple[int, int, int], plan: _Plan) -> None:
+    """Draw where a lesion ends, over a thin dark rim."""
+    from skimage.measure import find_contours
+
+    loops = [plan.place(loop[:, ::-1] - 1) * _FINE for loop in find_contours(np.pad(mask, 1).astype(float), 0.5)]
+    for shade, strength, wide in (((0, 0, 0), 0.5, 3.0), (colour, 1.0, 1.6)):
+        fine = Image.new("L", (tile.width * _FINE, tile.height * _FINE))
+        draw = ImageDraw.Draw(fine)
+        for loop in loops:
+            width = max(_FINE, round(wide * plan.unit * _FINE))
+            draw.line([(x, y) for x, y in loop.tolist()], round(255 * strength), width, joint="curve")
+        tile.paste(shade, (0, 0), fine.reduce(_FINE))
 
 
-def _caption(measurement: Measurement) -> str:
-    values = measurement.values
+def _draw_calipers(tile: Image.Image, calipers: tuple[Caliper, ...], plan: _Plan) -> None:
+    """Draw dashed diameters with bars at their ends, over a dark rim."""
+    dashes = [dash for caliper in calipers for dash in _dashes(caliper, plan)]
+    for shade, strength, grow in (((0, 0, 0), 0.55, 0.7 * plan.unit), (YELLOW, 1.0, 0.0)):
+        fine = Image.new("L", (tile.width * _FINE, tile.height * _FINE))
+        draw = ImageDraw.Draw(fine)
+        for start, end, half in dashes:
+            _bar(draw, start, end, half + grow, grow, round(255 * strength))
+        tile.paste(shade, (0, 0), fine.reduce(_FINE))
+
+
+def _caption(measurement: Measurement, width: int) -> Image.Image:
+    """The strip below: the numbers of all, those of each lesion in its colour, doubts, small print."""
+    big, small = 24, 16
+    lesions = measurement.parts[:_LISTED]
+    doubts = _wrap(" ".join(flag.text for flag in measurement.flags), small, width - 2 * _EDGE, lines=3)
+    more = len(measurement.parts) - len(lesions)
+    rows = (len(lesions) if len(measurement.parts) > 1 else 0) + (more > 0) + len(doubts)
+    strip = Image.new("RGB", (width, round(_EDGE + 1.5 * big + (rows + 1) * 1.45 * small + _EDGE)), _STAGE)
+    draw = ImageDraw.Draw(strip)
+    draw.line([(0, 0), (width, 0)], _LINE, 1)
+    draw.text((_EDGE, _EDGE), _cut(headline(measurement), big, width - 2 * _EDGE), _INK, _font(big))
+    y = _EDGE + 1.5 * big
+    if len(measurement.parts) > 1:
+        for index, part in enumerate(lesions):
+            name = part.texts.get("lesion", str(index + 1))
+            colour = COLOURS[(int(name) - 1) % len(COLOURS) if name.isdigit() else index]
+            text = _cut(f"lesion {name}: {_numbers(part)}", small, width - 2 * _EDGE)
+            draw.text((_EDGE, y), text, colour, _font(small))
+            y += 1.45 * small
+        if more > 0:
+            draw.text((_EDGE, y), f"and {more} more", _FAINT, _font(small))
+            y += 1.45 * small
+    for line in doubts:
+        draw.text((_EDGE, y), line, (0xE6, 0x9F, 0x00), _font(small))
+        y += 1.45 * small
+    draw.text((width - _EDGE, y), _NOTE, _INK, _font(small), anchor="ra")
+    room = width - 3 * _EDGE - _font(small).getlength(_NOTE)
+    # Words that do not fit are left out whole: a cut sentence in small print tells nothing.
+    words = "slices counted from 0"
+    longer = f"{words} · dashed: longest diameter and its perpendicular"
+    fits = measurement.parts and _font(small).getlength(_plain(longer)) <= room
+    draw.text((_EDGE, y), _plain(longer if fits else words), _FAINT, _font(small))
+    return strip
+
+
+def headline(measurement: Measurement) -> str:
+    """Return volume, diameters' product and number of lesions, in words; or that there is none."""
     if not measurement.parts:
         return "No tumour was found."
     count = len(measurement.parts)
-    size = _number(values, "volume_ml", "ml", 1) or _number(values, "volume_voxels", "voxels", 0)
-    product = _number(values, "product_mm2", "sq mm", 0) or _number(values, "product_px2", "sq pixels", 0)
-    return f"{count} lesion{'s' if count > 1 else ''} · volume {size} · product {product} · {measurement.state.value}"
+    return f"{_numbers(measurement)} · {count} lesion{'s' if count > 1 else ''}"
 
 
-def _number(values: Mapping[str, float | None], name: str, unit: str, digits: int) -> str:
-    value = values.get(name)
-    return "" if value is None else f"{value:.{digits}f} {unit}"
+def _numbers(part: Measurement) -> str:
+    """Volume and product in their units: millimetres where they are known, else voxels and pixels."""
+    v = part.values
+    out = []
+    volume, voxels = v.get("volume_ml"), v.get("volume_voxels")
+    if volume is not None:
+        out.append(f"volume {volume:.1f} ml" if volume >= 1 else f"volume {volume:.2f} ml")
+    elif voxels is not None:
+        out.append(f"volume {voxels:,.0f} voxels".replace(",", " "))
+    if not part.parts:
+        for unit in ("mm", "px"):
+            long, short = v.get(f"longest_{unit}"), v.get(f"perpendicular_{unit}")
+            if long is not None and short is not None:
+                out.append(f"{long:.1f} x {short:.1f} {unit}")
+                break
+    for unit, shown in (("mm2", "mm²"), ("px2", "px²")):
+        product = v.get(f"product_{unit}")
+        if product is not None:
+            out.append(f"product {product:.0f} {shown}")
+            break
+    return " · ".join(out)
