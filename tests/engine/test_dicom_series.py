@@ -353,6 +353,22 @@ def test_a_damaged_file_among_the_slices(tmp_path):
         read(tmp_path)
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_any_damage_to_a_slice_is_read_or_told(tmp_path):
+    path = sorted(series(tmp_path / "s").iterdir())[1]
+    whole, draw = path.read_bytes(), np.random.default_rng(1)
+    for _ in range(150):
+        data = bytearray(whole)
+        for place_ in draw.integers(132, len(data), 3):
+            data[place_] = draw.integers(0, 256)
+        path.write_bytes(data[: draw.integers(len(data) // 2, 2 * len(data))])
+        try:
+            frames = read(tmp_path / "s").frames
+        except UnreadableError:  # whatever else is raised fails the test
+            continue
+        assert frames == len(VOLUME)
+
+
 def test_no_dicom_although_the_ending_says_so(tmp_path):
     (tmp_path / "a.dcm").write_bytes(b"x" * 300)
     with pytest.raises(UnreadableError, match=r"a\.dcm is no DICOM file"):

@@ -8,9 +8,11 @@ import hashlib
 import nibabel as nib
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from fetalseg.errors import UnreadableError
-from fetalseg.io import decoded
+from fetalseg.io import decoded, nifti
 from fetalseg.io.folders import expand, is_annotation, stems
 from fetalseg.io.registry import read
 from fetalseg.io.volumes import write_labels
@@ -255,6 +257,26 @@ def test_what_the_ending_promises_is_held_against_the_bytes(tmp_path):
     (tmp_path / "g.nii.gz").write_bytes(damaged)
     with pytest.raises(UnreadableError, match="cut short or damaged"):
         read(tmp_path / "g.nii.gz")
+
+
+def test_an_unknown_kind_of_numbers(tmp_path):
+    with pytest.raises(UnreadableError, match="no kind of numbers has the code 206"):
+        read(raw(tmp_path / "a.nii", lambda h: h.__setitem__("datatype", 206)))
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 351), st.integers(0, 255)), min_size=1, max_size=6))
+def test_any_damage_to_a_header_is_read_or_told(changes):
+    data = bytearray(nib.Nifti1Image(VOXELS, AFFINE).to_bytes())
+    for place, value in changes:
+        data[place] = value
+    try:
+        made = nifti.decode(bytes(data), "a.nii")
+    except UnreadableError:  # whatever else is raised fails the test
+        return
+    assert np.isfinite(made.pixels).all()
+    assert made.layout.to_stored(made.pixels).shape == made.layout.stored_shape
+    assert made.spacing is None or all(size > 0 for size in made.spacing.row_column)
 
 
 def test_no_voxels(tmp_path):

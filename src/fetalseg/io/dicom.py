@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
+import warnings
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -65,6 +67,21 @@ def is_dicom(path: str | Path) -> bool:
             return file.read(132)[128:] == b"DICM"
     except OSError:
         return False
+
+
+def parse(source: Any, **options: Any) -> Any:
+    """Return a file's data set, as `pydicom.dcmread` does."""
+    from pydicom import dcmread
+
+    _quiet()
+    return dcmread(source, **options)
+
+
+@functools.cache
+def _quiet() -> None:
+    # pydicom's warnings quote what stands in the file; nothing of a patient is to appear on a terminal or in a log.
+    warnings.filterwarnings("ignore", category=UserWarning, module=r"pydicom\b")
+    logging.getLogger("pydicom").setLevel(logging.CRITICAL)
 
 
 def series_in(folder: str | Path) -> list[Series]:
@@ -146,10 +163,8 @@ def group_item(dataset: Any, number: int, sequence: str) -> Any:
 
 
 def _head(path: Path) -> _Head | None:
-    from pydicom import dcmread
-
     try:
-        dataset = dcmread(path, stop_before_pixels=True, specific_tags=_TAGS)
+        dataset = parse(path, stop_before_pixels=True, specific_tags=_TAGS)
         if dataset.get("Modality") in _NO_PICTURES:
             return None
         if "Rows" not in dataset:
@@ -166,7 +181,7 @@ def _head(path: Path) -> _Head | None:
             directions(plane.get("ImageOrientationPatient")),
         )
     except Exception:  # a forged header raises what it likes; the file belongs to a series without a name
-        _log.debug("no DICOM header in %s", path, exc_info=True)
+        _log.debug("no DICOM header in %s", path)
         return _Head(path, f"damaged {path.name}", f"damaged file {path.name}", "", None, True)
 
 

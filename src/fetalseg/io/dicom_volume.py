@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from fetalseg.errors import UnreadableError
 from fetalseg.io import orientation
 from fetalseg.io.decoded import Decoded, check_size, finite
-from fetalseg.io.dicom import Series, directions, group_item
+from fetalseg.io.dicom import Series, directions, group_item, parse
 from fetalseg.scan import Spacing
 
 # DICOM's x and y run to the patient's left and back, NIfTI's to the right and front.
@@ -54,9 +54,14 @@ def read(series: Series, name: str) -> tuple[Decoded, str]:
     about: dict[str, Any] = {}
     for path in series.files:
         dataset = _dataset(path, None, name)
-        _suitable(dataset, path, name)
-        about = about or _about(dataset)
-        slices += _slices(dataset, path, name)
+        try:
+            _suitable(dataset, path, name)
+            about = about or _about(dataset)
+            slices += [_slice(dataset, path, n) for n in range(int(dataset.get("NumberOfFrames") or 1))]
+        except UnreadableError:
+            raise
+        except Exception as error:  # numbers that are none
+            raise _damaged(path, name, error) from error
     _same_kind(slices, name)
     slices, distance = _in_order(slices, name)
     rows, columns = slices[0].size
@@ -87,10 +92,8 @@ def _bytes(path: Path, name: str) -> bytes:
 
 def _dataset(path: Path, data: bytes | None, name: str) -> Any:
     """Parse a file's bytes; without them its header alone, from the disk."""
-    from pydicom import dcmread
-
     try:
-        return dcmread(path, stop_before_pixels=True) if data is None else dcmread(BytesIO(data))
+        return parse(path, stop_before_pixels=True) if data is None else parse(BytesIO(data))
     except Exception as error:  # a forged header raises what it likes
         raise _damaged(path, name, error) from error
 
@@ -124,14 +127,6 @@ def _about(dataset: Any) -> dict[str, Any]:
         "description": " ".join(str(dataset.get("SeriesDescription") or "").split()),
         "study_date": date,
     }
-
-
-def _slices(dataset: Any, path: Path, name: str) -> list[_Slice]:
-    try:
-        count = int(dataset.get("NumberOfFrames") or 1)
-        return [_slice(dataset, path, number) for number in range(count)]
-    except Exception as error:  # numbers that are none
-        raise _damaged(path, name, error) from error
 
 
 def _slice(dataset: Any, path: Path, number: int) -> _Slice:

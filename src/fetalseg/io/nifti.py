@@ -129,7 +129,11 @@ def _shape(header: Any, name: str) -> tuple[int, ...]:
 
 def _voxels(file: Any, start: bytes, header: Any, shape: tuple[int, ...], name: str) -> NDArray[Any]:
     """Return the voxels of the stored shape, scaled as the header says."""
-    dtype = header.get_data_dtype()
+    try:
+        dtype = header.get_data_dtype()
+    except KeyError as error:
+        kind = int(header["datatype"])
+        raise UnreadableError(f"{name} is damaged: no kind of numbers has the code {kind} that it names.") from error
     if dtype.fields is not None:
         raise UnreadableError(f"{name} is a colour picture (RGB), no volume of grey values. Save one channel of it.")
     if dtype.kind not in "uif":
