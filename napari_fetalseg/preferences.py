@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import fields
 from typing import Any
 
 from fetalseg.errors import SettingsError
@@ -18,15 +19,8 @@ def load(task: str) -> SegmentSettings:
     if section is None:
         return SegmentSettings(task=task)
     try:
-        return SegmentSettings(
-            task=task,
-            model=str(section.model),
-            device=section.device,
-            level=float(section.level) or None,
-            flips=bool(section.flips),
-            second_look=bool(section.second_look),
-            keep_largest=bool(section.keep_largest),
-        )
+        kept = {f.name: getattr(section, f.name) for f in fields(SegmentSettings) if hasattr(section, f.name)}
+        return SegmentSettings(**kept | {"task": task, "level": float(kept.get("level") or 0.0) or None})
     except (SettingsError, AttributeError, TypeError, ValueError) as error:
         log.warning("The kept settings of '%s' can't be used (%s); the defaults are.", task, error)
         return SegmentSettings(task=task)
@@ -38,7 +32,7 @@ def save(settings: SegmentSettings) -> None:
     if section is None:
         return
     for name, value in settings.to_dict().items():
-        if name != "task":
+        if name != "task" and hasattr(section, name):
             setattr(section, name, value if value is not None else 0.0)
 
 
