@@ -78,6 +78,11 @@ class VolumeTask(Protocol):
         """Measure a mask that a person drew."""
 
 
+def names(*, volume: bool) -> tuple[str, ...]:
+    """Return the tasks that take volumes as a whole, or those that take frames."""
+    return tuple(name for name in NAMES if get(name).VOLUME == volume)
+
+
 def get(name: str) -> Any:
     """Return a task, a `Task` or a `VolumeTask`.
 
