@@ -66,7 +66,7 @@ class SegmentWidget(Dock):
     def _make_parts(self) -> None:
         self.image = QComboBox()
         self.targets = QButtonGroup(self)
-        self._target_buttons = [QRadioButton(tasks.get(name).TITLE) for name in tasks.NAMES]
+        self._target_buttons = [QRadioButton(tasks.get(name).TITLE) for name in tasks.names(volume=False)]
         for i, button in enumerate(self._target_buttons):
             button.setChecked(i == 0)
             self.targets.addButton(button, i)
@@ -181,7 +181,7 @@ class SegmentWidget(Dock):
     @property
     def task(self) -> str:
         """The chosen target's task."""
-        return tasks.NAMES[max(self.targets.checkedId(), 0)]
+        return tasks.names(volume=False)[max(self.targets.checkedId(), 0)]
 
     @property
     def layer(self) -> Any | None:
