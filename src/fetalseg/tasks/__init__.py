@@ -80,7 +80,7 @@ class VolumeTask(Protocol):
 
 def names(*, volume: bool) -> tuple[str, ...]:
     """Return the tasks that take volumes as a whole, or those that take frames."""
-    return tuple(name for name in NAMES if get(name).VOLUME == volume)
+    return tuple(name for name in NAMES if volume == get(name).VOLUME)
 
 
 def get(name: str) -> Any:
