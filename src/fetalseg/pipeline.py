@@ -154,7 +154,7 @@ class Pipeline:
             measurement=measurement,
             spacing=scan.spacing,
             provenance=self.provenance,
-            study_date=getattr(scan, "study_date", None),
+            study_date=scan.study_date,
         )
 
 
