@@ -157,7 +157,7 @@ def test_what_makes_studies_unlike():
         assert words in told
     assert "b: not measurable by RANO, so not in the product: lesion 2." in told
     assert "is not known" in told
-    assert "change in volume (+10 %) is within measuring error" in told
+    assert "Volume against the baseline (+10 %): within measuring error" in told
     quiet = compare([study("a", "2020-01-01", 1000, 10), study("b", "2021-01-01", 1500, 18)])
     assert quiet.warnings == ()
 

@@ -338,11 +338,11 @@ def _warnings(studies: Sequence[Study], last: Change, dated: bool) -> list[str]:
     """What speaks against trusting the comparison."""
     out = []
     for what, change, limit in (
-        ("product", last.product_pct, PRODUCT_ERROR_PCT),
-        ("volume", last.volume_pct, VOLUME_ERROR_PCT),
+        ("Product", last.product_pct, PRODUCT_ERROR_PCT),
+        ("Volume", last.volume_pct, VOLUME_ERROR_PCT),
     ):
         if change is not None and 0 < abs(change) <= limit:
-            out.append(f"The change in {what} ({change:+.0f} %) is within measuring error (up to {limit:.0f} %).")
+            out.append(f"{what} against the baseline ({change:+.0f} %): within measuring error (up to {limit:.0f} %).")
     pair = {last.category, last.volume_category} - {None, "MR"}
     if last.category and last.volume_category and len(pair) > 1:
         out.append("Product and volume fall into different categories: look at the outlines of both studies.")
