@@ -232,7 +232,7 @@ def _search(outline: _Outline) -> tuple[float, Floats]:
     chords = _chords(outline, angles, offsets)
     best = chords.longest(coarse)
     length = np.where(best >= 0, (chords.high - chords.low)[best], 0)
-    starts = np.argsort(-length, kind="stable")[:_STARTS]
+    starts = np.argsort(-length, kind="stable")[: _STARTS if coarse == _COARSE else 2]
     starts = starts[length[starts] > 0]
     angles, lines = angles[starts], _ends(chords, best[starts], angles[starts])
     # What no grid of directions is fine enough for: a thin line of pixels.

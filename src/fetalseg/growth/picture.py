@@ -67,7 +67,7 @@ def _panel(axes: Any, followup: Followup, what: str, title: str, colour: str, up
     for x, y in known:
         axes.annotate(f"{y:.1f}" if what == "volume" else f"{y:.0f}", (x, y), (0, 9), textcoords="offset points",
                       color=_INK, fontsize=11, ha="center", path_effects=rim)  # fmt: skip
-    _time_axis(axes, changes, places, dated)
+    _time_axis(axes, places, dated)
     if axes.get_legend_handles_labels()[0]:
         axes.legend(loc="upper left", bbox_to_anchor=(-0.02, -0.13), ncols=2, fontsize=9, frameon=False,
                     labelcolor=_FAINT, handlelength=2.4, columnspacing=1.6)  # fmt: skip
@@ -96,7 +96,7 @@ def _limits(axes: Any, changes: Sequence[Change], baseline: str, what: str, up: 
     return highest
 
 
-def _time_axis(axes: Any, changes: Sequence[Change], places: Sequence[Any], dated: bool) -> None:
+def _time_axis(axes: Any, places: Sequence[Any], dated: bool) -> None:
     if dated:
         from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 
