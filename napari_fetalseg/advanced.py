@@ -9,11 +9,13 @@ from qtpy.QtWidgets import (
     QDoubleSpinBox,
     QFormLayout,
     QPushButton,
+    QSpinBox,
     QToolButton,
     QVBoxLayout,
     QWidget,
 )
 
+from fetalseg import tasks
 from fetalseg.settings import DEVICES, SegmentSettings
 
 
@@ -31,12 +33,20 @@ class Advanced(QWidget):
         self.flips = QCheckBox("Average mirrored copies")
         self.second_look = QCheckBox("Second look at small heads")
         self.keep_largest = QCheckBox("Keep the largest region only")
+        self.smallest = QSpinBox()  # stands in the dock's own form: it decides what is found
+        self.smallest.setRange(0, 1_000_000)
+        self.smallest.setSingleStep(50)
+        self.smallest.setPrefix("drop under ")
+        self.smallest.setSuffix(" voxels")
+        self.smallest.setSpecialValueText("keep all")
+        self.smallest.setToolTip("Lesions of fewer voxels are dropped as specks.")
+        self.smallest.setKeyboardTracking(False)
         self.device = QComboBox()
         self.device.addItems(DEVICES)
         self.reset = QPushButton("Reset")
         self.reset.setToolTip("Bring the defaults back")
         inside = QWidget()
-        form = QFormLayout(inside)
+        self._form = form = QFormLayout(inside)
         form.setContentsMargins(0, 0, 0, 0)
         form.addRow("Outline at", self.level)
         form.addRow(self.flips)
@@ -59,6 +69,20 @@ class Advanced(QWidget):
         layout.addWidget(inside)
         self.show_settings(SegmentSettings())
 
+    def show_task(self, task: str) -> None:
+        """Show only what changes something for a task; the other settings keep their values."""
+        network = bool(tasks.get(task).MODEL)
+        head = task == "head"
+        for field, shown in (
+            (self.level, network),
+            (self.flips, network),
+            (self.device, network),
+            (self.second_look, head),
+            (self.keep_largest, head),
+        ):
+            self._form.setRowVisible(field, shown)
+        self.setVisible(network)
+
     def _turn_arrow(self, on: bool) -> None:
         self.fold.setArrowType(Qt.ArrowType.DownArrow if on else Qt.ArrowType.RightArrow)
 
@@ -72,6 +96,7 @@ class Advanced(QWidget):
         self.flips.setChecked(settings.flips)
         self.second_look.setChecked(settings.second_look)
         self.keep_largest.setChecked(settings.keep_largest)
+        self.smallest.setValue(settings.smallest_lesion_voxels)
         self.device.setCurrentText(settings.device)
 
     def settings(self, task: str, model: str) -> SegmentSettings:
@@ -85,4 +110,5 @@ class Advanced(QWidget):
             flips=self.flips.isChecked(),
             second_look=self.second_look.isChecked(),
             keep_largest=self.keep_largest.isChecked(),
+            smallest_lesion_voxels=self.smallest.value(),
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,11 +24,13 @@ from qtpy.QtWidgets import (
     QVBoxLayout,
 )
 
+from fetalseg import tasks
 from fetalseg.errors import FetalSegError
 from fetalseg.result import Result, State
 from napari_fetalseg import _compat, workers
 from napari_fetalseg.layers.drawing import drawing_of
-from napari_fetalseg.session import Series
+from napari_fetalseg.layers.image import Source
+from napari_fetalseg.series import ALL, Series, view
 from napari_fetalseg.side_by_side import SideBySide
 from napari_fetalseg.table_model import COLUMNS, ResultsModel
 from napari_fetalseg.widgets import Dock, ErrorBox, LinkLabel, TextDialog, link
@@ -36,8 +39,8 @@ if TYPE_CHECKING:
     import napari.viewer
 
 _EMPTY = (
-    "<p>No measurements yet.</p><p>Open an ultrasound scan and press <b>Segment</b> in the Segment dock: "
-    "each frame becomes a row here.</p><p>" + link("sample", "Open sample") + "</p>"
+    "<p>No measurements yet.</p><p>Open an ultrasound scan, or an MRI volume, and press <b>Segment</b> in the Segment "
+    "dock: each frame, or each lesion, becomes a row here.</p><p>" + link("sample", "Open sample") + "</p>"
 )
 
 
@@ -145,20 +148,29 @@ class MeasurementsWidget(Dock):
 
     def _on_added(self, _series: Series, _frames: list[int]) -> None:
         self._quietly(self.model.extend)
-        self._refresh()
+        self._reselect()
 
     def _on_changed(self, series: Series, frames: list[int], _change: str) -> None:
-        self.model.update(series, frames)
+        came: list[bool] = []
+        self._quietly(lambda: came.append(self.model.update(series, frames)))
+        if came == [True]:
+            self._reselect()
         self._refresh()
 
     def _on_removed(self, _series: Series, _frames: list[int]) -> None:
         self._quietly(self.model.reload)
+        self._reselect()
+
+    def _reselect(self) -> None:
+        """Select the session's row again: rows that came or went took the selection with them."""
         self._refresh()
+        if self.session.selection is not None:
+            self._on_selected(*self.session.selection, "run")
 
     def _on_selected(self, series: Series | None, frame: int | None, _chooser: str) -> None:
         if not self.follow.isChecked() or self._busy:
             return
-        row = self.model.find(series, frame) if series is not None and frame is not None else None
+        row = self.model.find(series, frame, self.session.lesion) if series is not None and frame is not None else None
         if row is None:
             self._quietly(self.table.clearSelection)
             return
@@ -172,8 +184,8 @@ class MeasurementsWidget(Dock):
             return
         self._busy = True
         try:
-            series, frame = self.model.row_at(self.proxy.mapToSource(index).row())
-            self.session.select(series, frame, "row")
+            row = self.proxy.mapToSource(index).row()
+            self.session.select(*self.model.row_at(row), "row", self.model.lesion_at(row))
         finally:
             self._busy = False
 
@@ -187,7 +199,10 @@ class MeasurementsWidget(Dock):
     def _refresh(self) -> None:
         rows = self.model.rowCount()
         self.pages.setCurrentIndex(1 if rows else 0)
-        states = [self.model.result_at(r).measurement.state for r in range(rows)]
+        shown = set(self.model.columns())
+        for column in range(len(COLUMNS)):
+            self.table.setColumnHidden(column, column not in shown)
+        states = [view(self.model.result_at(r), self.model.lesion_at(r)).measurement.state for r in range(rows)]
         doubtful = sum(state is not State.ACCEPT for state in states)
         self.count.setText(f"{rows} row{'s' * (rows != 1)} · {doubtful} to check" if rows else "")
         if rows:
@@ -213,8 +228,9 @@ class MeasurementsWidget(Dock):
     def copy(self) -> None:
         """Copy the selected rows, or all, as a spreadsheet takes them."""
         rows = self.chosen() or self._all()
-        lines = ["\t".join(c.title for c in COLUMNS)]
-        lines += ["\t".join(str(self.model.index(r, c).data()) for c in range(len(COLUMNS))) for r in rows]
+        shown = self.model.columns()
+        lines = ["\t".join(COLUMNS[c].title for c in shown)]
+        lines += ["\t".join(str(self.model.index(r, c).data()) for c in shown) for r in rows]
         QApplication.clipboard().setText("\n".join(lines))
 
     def _ask_and_save(self) -> None:
@@ -224,7 +240,7 @@ class MeasurementsWidget(Dock):
 
     def save(self, path: str | Path) -> None:
         """Save all rows as the command line's ``measurements.csv``."""
-        results = [self.model.result_at(r) for r in self._all()]
+        results = list(dict.fromkeys(self.model.result_at(r) for r in self._all()))
         self._work(lambda: _write_table(Path(path), results))
 
     def _ask_and_save_picture(self) -> None:
@@ -241,7 +257,7 @@ class MeasurementsWidget(Dock):
             return
         series, frame = self.session.selection
         result, source = series.results[frame], series.source
-        self._work(lambda: _write_picture(Path(path), source.frame(frame)[0], result))
+        self._work(lambda: write_picture(Path(path), source, result))
 
     def _work(self, function: Any) -> None:
         self.error.clear()
@@ -294,16 +310,24 @@ class MeasurementsWidget(Dock):
 
     def revert(self, rows: Sequence[int]) -> None:
         """Go back to the model's version of some rows."""
-        for series, frame in [self.model.row_at(r) for r in rows]:
+        for series, frame in dict.fromkeys(self.model.row_at(r) for r in rows):
             self.session.revert(series, frame)
 
     def delete(self, rows: Sequence[int]) -> None:
-        """Delete some rows with their masks and ellipses."""
+        """Delete some rows with their masks and ellipses; a lesion is erased from its mask."""
         chosen: dict[Series, list[int]] = {}
-        for series, frame in [self.model.row_at(r) for r in rows]:
-            chosen.setdefault(series, []).append(frame)
+        erased: dict[Series, list[str]] = {}
+        for row in rows:
+            (series, frame), lesion = self.model.row_at(row), self.model.lesion_at(row)
+            if lesion in ("", ALL):
+                chosen.setdefault(series, []).append(frame)
+            else:
+                erased.setdefault(series, []).append(lesion)
         for series, frames in chosen.items():
             self.session.delete(series, frames)
+        for series, lesions in erased.items():
+            if series not in chosen:
+                self.session.erase(series, lesions)
 
     def show_provenance(self, row: int) -> None:
         """Show where a row's numbers come from."""
@@ -327,7 +351,7 @@ def provenance(result: Result) -> str:
         "napari-fetalseg": origin.product_version,
         "edited": result.origin if result.edited else "no",
         "flags": [flag.text for flag in result.measurement.flags],
-        "values": table.row(result),
+        "values": rows[0] if len(rows := table.rows(result)) == 1 else rows,
     }
     return json.dumps(facts, indent=2, ensure_ascii=False, default=str)
 
@@ -336,11 +360,23 @@ def _write_table(path: Path, results: Sequence[Result]) -> None:
     from fetalseg.io.atomic import write_text
     from fetalseg.report import table
 
-    write_text(path, table.to_csv(table.row(r) for r in results))
+    # Where heads and volumes are open together the table has the columns of both.
+    names = dict.fromkeys(name for r in results for name in table.columns(r.task))
+    write_text(path, table.to_csv((row for r in results for row in table.rows(r)), tuple(names)))
 
 
-def _write_picture(path: Path, pixels: Any, result: Result) -> None:
+def write_picture(path: Path, source: Source, result: Result) -> None:
+    """Write a result's picture: the frame side by side with what was found, or a volume's slices."""
     from fetalseg.io.atomic import write_png
-    from fetalseg.report import overlay
+    from fetalseg.report import montage, overlay
 
-    write_png(path, overlay.side_by_side(pixels, result))
+    if not tasks.get(result.task).VOLUME:
+        write_png(path, overlay.side_by_side(source.frame(result.frame)[0], result))
+        return
+    pixels, mask = source.volume(result.spacing, None).pixels, result.segmentation.mask
+    on = result.measurement.slice
+    if result.measurement.ellipse is None or on is None:
+        write_png(path, montage.montage(pixels, mask, result.measurement))
+        return
+    flat = replace(result, frame=on, segmentation=replace(result.segmentation, mask=mask[on]))
+    write_png(path, overlay.side_by_side(pixels[on], flat))

@@ -7,13 +7,16 @@ from typing import Any
 
 from qtpy.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
+from fetalseg import tasks
+from fetalseg.result import Result
 from napari_fetalseg import wording
-from napari_fetalseg.session import Series, Session
+from napari_fetalseg.series import ALL, Series, view
+from napari_fetalseg.session import Session
 from napari_fetalseg.widgets import WrappedLabel
 
 
 class ResultPanel(QWidget):
-    """HC with its interval and state, the other values, and one sentence when there is a doubt.
+    """HC, or a volume, with its interval and state, the other values, and one sentence when there is a doubt.
 
     Parameters
     ----------
@@ -55,8 +58,11 @@ class ResultPanel(QWidget):
     def refresh(self, *_: Any) -> None:
         """Show the selected result."""
         result = self._session.selected_result()
+        volume = result is not None and bool(tasks.get(result.task).VOLUME)
+        self.to_mask.setVisible(not volume)
         self.to_mask.setEnabled(result is not None and result.measurement.found)
         self.revert.setEnabled(result is not None and result.edited)
+        self.revert.setToolTip(f"Go back to what the model found in this {'volume' if volume else 'frame'} (Shift-M)")
         if result is None:
             self.headline.setText("")
             self.values.setText(
@@ -66,15 +72,15 @@ class ResultPanel(QWidget):
             return
         assert self._session.selection is not None
         series, frame = self._session.selection
-        color = wording.STATES[result.measurement.state][0]
-        hc = f"HC {wording.value(result, 'hc')}" if result.measurement.found else "No head found"
+        row = view(result, self._session.lesion)
+        color = wording.STATES[row.measurement.state][0]
         self.headline.setText(
-            f"<span style='font-size:large; font-weight:600'>{hc}</span>"
-            f"&nbsp;&nbsp;<span style='font-size:medium; font-weight:600; color:{color}'>{wording.state(result)}</span>"
+            f"<span style='font-size:large; font-weight:600'>{_headline(row)}</span>"
+            f"&nbsp;&nbsp;<span style='font-size:medium; font-weight:600; color:{color}'>{wording.state(row)}</span>"
         )
-        parts = [f"{n.upper()} {wording.value(result, n)}" for n in ("bpd", "ofd", "ci")]
-        self.values.setText(" · ".join(parts) + f"<br>{html.escape(_where(series, frame))}{_origin(result)}")
-        self.doubts.setText(html.escape(wording.doubts(result)))
+        where = html.escape(_where(series, frame, self._session.lesion))
+        self.values.setText(f"{_values(row)}<br>{where}{_origin(row)}")
+        self.doubts.setText(html.escape(wording.doubts(row)))
 
     def text(self) -> str:
         """Return what is shown, as plain text."""
@@ -85,13 +91,39 @@ class ResultPanel(QWidget):
         return document.toPlainText()
 
 
-def _where(series: Series, frame: int) -> str:
+def _headline(result: Result) -> str:
+    if result.task == "head":
+        return f"HC {wording.value(result, 'hc')}" if result.measurement.found else "No head found"
+    nothing = "No tumour found" if result.task == "tumour" else "No brain found"
+    return wording.value(result, "volume") if wording.number(result, "volume") else nothing
+
+
+def _values(result: Result) -> str:
+    """The other values, in a line or two."""
+    if result.task != "tumour":
+        names = ("bpd", "ofd", "ci") if result.task == "head" else ("hc", "bpd", "ofd", "ci")
+        return " · ".join(f"{n.upper()} {wording.value(result, n)}" for n in names)
+    if not wording.number(result, "volume"):
+        return ""
+    found = result.measurement
+    lines = f"{wording.value(result, 'longest')} × {wording.value(result, 'perpendicular')} on slice {found.slice}"
+    if found.parts:
+        count = len(found.parts)
+        lines = f"{count} lesion{'s' * (count > 1)} · {'largest ' if count > 1 else ''}{lines}"
+    measurable = wording.measurable(result)
+    return f"{lines}<br>product {wording.value(result, 'product')} · measurable by RANO: {measurable}"
+
+
+def _where(series: Series, frame: int, lesion: str) -> str:
+    if series.volume:
+        return series.title if lesion in ("", ALL) else f"{series.title}, lesion {lesion}"
     return series.title if series.geometry.frames == 1 else f"{series.title}, frame {frame}"
 
 
-def _origin(result: Any) -> str:
+def _origin(result: Result) -> str:
     words = wording.edited(result)
     if not words:
         return ""
-    was = wording.value(result.original, "hc") if result.original.spacing == result.spacing else ""
+    quantity = "hc" if result.task == "head" else "volume"
+    was = wording.value(result.original, quantity) if result.original.spacing == result.spacing else ""
     return f" · <i>{words}</i>" + (f" (model: {was})" if was and was != wording.UNKNOWN else "")

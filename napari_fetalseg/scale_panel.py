@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -47,7 +48,10 @@ class ScalePanel(QWidget):
         self._line: Any = None
         self.way = QComboBox()
         self.way.addItems(WAYS)
-        self.x, self.y = _mm_field(), _mm_field()
+        self._volume = False
+        self.x, self.y, self.z = _mm_field(), _mm_field(), _mm_field(" mm")
+        self.z.setSpecialValueText("not known")
+        self.z.setToolTip("Distance between the middles of neighbouring slices; without it volumes are in voxels")
         self.length = QDoubleSpinBox()
         self.length.setRange(0.1, 1000)
         self.length.setValue(50.0)
@@ -65,7 +69,13 @@ class ScalePanel(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.way)
         layout.addWidget(self._pages)
+        self._between = QWidget()
+        between = QFormLayout(self._between)
+        between.setContentsMargins(0, 0, 0, 0)
+        between.addRow("z (between slices)", self.z)
+        layout.addWidget(self._between)
         layout.addWidget(self.use)
+        self._turn(0)
         self.way.currentIndexChanged.connect(self._turn)
         self.x.valueChanged.connect(self._same)
         self.use.clicked.connect(self.apply)
@@ -89,12 +99,14 @@ class ScalePanel(QWidget):
         box.addLayout(row)
         return page
 
-    def show_layer(self, layer: Any) -> None:
-        """Offer the ways for an image layer, starting from its present scale."""
+    def show_layer(self, layer: Any, volume: bool = False) -> None:
+        """Offer the ways for an image layer, starting from its present scale; `volume` asks for slices as well."""
         if layer is not self._layer:
             self.remove_line()
             self.way.setCurrentIndex(0)
         self._layer = layer
+        self._volume = volume
+        self._turn(self.way.currentIndex())
         self.setEnabled(layer is not None)
         if layer is None:
             return
@@ -103,6 +115,7 @@ class ScalePanel(QWidget):
         except SpacingError:
             known = None
         self.y.setValue(known.row_mm if known else 0.0)
+        self.z.setValue((known.slice_mm if known else None) or 0.0)
         self._last_x = known.column_mm if known else 0.0
         self.x.setValue(self._last_x)
 
@@ -116,6 +129,7 @@ class ScalePanel(QWidget):
 
     def _turn(self, index: int) -> None:
         self._pages.setCurrentIndex(index)
+        self._between.setVisible(self._volume and 0 < index < len(WAYS) - 1)
         if WAYS[index] == LINE_WAY:
             self.start_line()
         else:
@@ -181,12 +195,12 @@ class ScalePanel(QWidget):
         elif way == "type mm per pixel":
             if not (self.x.value() > 0 and self.y.value() > 0):
                 raise SpacingError("Type how many mm one pixel is across and down, numbers above 0.")
-            self._session.set_spacing(self._layer, Spacing(self.y.value(), self.x.value(), spacings.TYPED))
+            self._set(Spacing(self.y.value(), self.x.value(), spacings.TYPED))
         elif way == LINE_WAY:
             points = self._points()
             if points is None:
                 raise SpacingError("Draw the line on the picture first, then say how long it is.")
-            self._session.set_spacing(self._layer, spacings.from_line(self._layer, points, self.length.value()))
+            self._set(spacings.from_line(self._layer, points, self.length.value()))
             self.remove_line()
             self.way.setCurrentIndex(0)
             return
@@ -197,11 +211,16 @@ class ScalePanel(QWidget):
         else:
             self._session.set_spacing(self._layer, None)
 
+    def _set(self, spacing: Spacing) -> None:
+        """Use a scale, of a volume with the slice distance that is typed in."""
+        between = self.z.value() if self._volume and self.z.value() > 0 else spacing.slice_mm
+        self._session.set_spacing(self._layer, replace(spacing, slice_mm=between))
+
     def use_csv(self, csv: str) -> None:
         """Take the scale from a csv."""
         try:
             source = Source.of(self._layer)
-            self._session.set_spacing(self._layer, spacings.from_csv(csv, str(source.path or source.name)))
+            self._set(spacings.from_csv(csv, str(source.path or source.name)))
         except FetalSegError as error:
             self._session.failed.emit(error)
 
@@ -209,17 +228,17 @@ class ScalePanel(QWidget):
 LINE_WAY = WAYS[2]
 
 
-def _mm_field() -> QDoubleSpinBox:
+def _mm_field(suffix: str = " mm/px") -> QDoubleSpinBox:
     field = QDoubleSpinBox()
     field.setDecimals(6)
     field.setRange(0.0, 100.0)
     field.setSingleStep(0.01)
-    field.setSuffix(" mm/px")
+    field.setSuffix(suffix)
     field.setKeyboardTracking(False)
     return field
 
 
-def scale_words(session: Session, layer: Any) -> tuple[str, str]:
+def scale_words(session: Session, layer: Any, volume: bool = False) -> tuple[str, str]:
     """Return an image's scale and where it comes from, or how to get one, as rich text."""
     if layer is None:
         return wording.UNKNOWN, ""
@@ -233,4 +252,7 @@ def scale_words(session: Session, layer: Any) -> tuple[str, str]:
     source = html.escape(spacing.source)
     for mark in "_.":  # a long file name may wrap after these
         source = source.replace(mark, f"{mark}\u200b")
-    return html.escape(spacings.text(spacing)), source if spacing.source == spacings.TYPED else f"from {source}"
+    words = html.escape(spacings.text(spacing, volume))
+    if volume and spacing.slice_mm is None:
+        words = f"<span style='color:{AMBER}'><b>!</b> {words}</span>"
+    return words, source if spacing.source == spacings.TYPED else f"from {source}"

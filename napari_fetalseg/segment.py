@@ -17,7 +17,6 @@ from qtpy.QtWidgets import (
     QPushButton,
     QRadioButton,
     QScrollArea,
-    QSizePolicy,
     QVBoxLayout,
     QWidget,
 )
@@ -28,11 +27,13 @@ from fetalseg.models import catalogue
 from fetalseg.settings import SegmentSettings
 from napari_fetalseg import _compat, card_text, preferences, wording
 from napari_fetalseg.advanced import Advanced
+from napari_fetalseg.extent import Extent
+from napari_fetalseg.image_choice import ImageChoice, narrow
 from napari_fetalseg.layers.drawing import drawing_of
 from napari_fetalseg.layers.image import Geometry, current_frame, view_problem
 from napari_fetalseg.result_panel import ResultPanel
 from napari_fetalseg.scale_panel import ScalePanel, scale_words
-from napari_fetalseg.side_by_side import is_copy
+from napari_fetalseg.volume_panel import VolumePanel
 from napari_fetalseg.widgets import AMBER, Dock, ErrorBox, LinkLabel, TextDialog, WrappedLabel, link, primary_style
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ class SegmentWidget(Dock):
         self._drawing = drawing_of(self.viewer)
         self.session = session = self._drawing.session
         self._where = "model loads at the first run"
-        self._waiting = False
+        self._target = tasks.NAMES[0]
         self._make_parts()
         self._lay_out()
         self._connect()
@@ -64,17 +65,14 @@ class SegmentWidget(Dock):
     # Building
 
     def _make_parts(self) -> None:
-        self.image = QComboBox()
+        self.image = ImageChoice(self.viewer)
         self.targets = QButtonGroup(self)
-        self._target_buttons = [QRadioButton(tasks.get(name).TITLE) for name in tasks.names(volume=False)]
+        self._target_buttons = [QRadioButton(tasks.get(name).TITLE) for name in tasks.NAMES]
         for i, button in enumerate(self._target_buttons):
             button.setChecked(i == 0)
             self.targets.addButton(button, i)
         self.model = QComboBox()
-        for combo in (self.image, self.model):  # long names must not make the dock wider
-            combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-            combo.setMinimumContentsLength(12)
-            combo.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        narrow(self.model)
         self.model_line = LinkLabel(card=self.show_card)
         self.scale_line = WrappedLabel()
         self.scale_source = WrappedLabel()
@@ -84,8 +82,8 @@ class SegmentWidget(Dock):
         self.change.setCheckable(True)
         self.scale = ScalePanel(self.viewer, self.session)
         self.scale.hide()
-        self.this_frame, self.all_frames = QRadioButton("This one"), QRadioButton("All")
-        self.this_frame.setChecked(True)
+        self.extent = Extent(self.viewer)
+        self.this_frame, self.all_frames = self.extent.this_frame, self.extent.all_frames
         self.advanced = Advanced()
         self.button = QPushButton("Segment   (Shift-S)")
         self.reason = WrappedLabel()
@@ -98,6 +96,7 @@ class SegmentWidget(Dock):
         self.status = LinkLabel(keys=self.show_keys)
         self.error = ErrorBox()
         self.result = ResultPanel(self.session)
+        self.volume = VolumePanel(self.viewer, self._drawing, self.error)
 
     def _lay_out(self) -> None:
         find = QVBoxLayout()
@@ -112,13 +111,10 @@ class SegmentWidget(Dock):
         known.addWidget(self.change)
         scale.addLayout(known)
         scale.addWidget(self.scale_source)
-        frames = QHBoxLayout()
-        frames.addWidget(self.this_frame)
-        frames.addWidget(self.all_frames)
-        frames.addStretch()
-        form = QFormLayout()
+        self.form = form = QFormLayout()
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
-        rows = {"Image": self.image, "Find": find, "Model": model, "Scale": scale, "": self.scale, "Frames": frames}
+        rows = {"Image": self.image, "Find": find, "Model": model, "Scale": scale, "": self.scale}
+        rows |= {"Frames": self.extent, "Specks": self.advanced.smallest}
         for name, part in rows.items():
             if name:
                 form.addRow(name, part)
@@ -127,7 +123,7 @@ class SegmentWidget(Dock):
         inside = QWidget()
         layout = QVBoxLayout(inside)
         layout.addLayout(form)
-        for part in (self.advanced, self.button, self.reason, self.progress, self.error, self.result):
+        for part in (self.advanced, self.button, self.reason, self.progress, self.error, self.result, self.volume):
             layout.addWidget(part)
         layout.addStretch()
         layout.addWidget(self.status)
@@ -146,7 +142,7 @@ class SegmentWidget(Dock):
         self.button.clicked.connect(self.press)
         self.image.currentIndexChanged.connect(self._image_changed)
         self.model.currentIndexChanged.connect(self._model_changed)
-        self.targets.idClicked.connect(self._fill_models)
+        self.targets.idClicked.connect(self._target_changed)
         self.change.toggled.connect(self._show_scale)
         self.advanced.reset.clicked.connect(self._reset)
         for signal in (layers.events.inserted, layers.events.removed, layers.events.reordered):
@@ -166,6 +162,8 @@ class SegmentWidget(Dock):
         self._listen(session.spacing_changed, self._on_spacing)
         for signal in (session.selected, session.changed, session.removed, session.added):
             self._listen(signal, self.result.refresh)
+            self._listen(signal, self.volume.refresh)
+        self._listen(self.viewer.dims.events.ndisplay, self.volume.refresh)
         actions = {"Shift-S": self.press, "Shift-E": self.result.convert, "Shift-M": self.result.go_back}
         for key, action in actions.items():
             self.viewer.bind_key(key, lambda _viewer, go=action: go(), overwrite=True)
@@ -175,18 +173,19 @@ class SegmentWidget(Dock):
             shortcut.activated.connect(action)
         self._undo.append(session.cancel)
         self._undo.append(self.scale.remove_line)
+        self._undo.append(self.volume.stop)
 
     # What is chosen
 
     @property
     def task(self) -> str:
         """The chosen target's task."""
-        return tasks.names(volume=False)[max(self.targets.checkedId(), 0)]
+        return tasks.NAMES[max(self.targets.checkedId(), 0)]
 
     @property
     def layer(self) -> Any | None:
         """The chosen image layer."""
-        return self.image.currentData()
+        return self.image.layer
 
     @property
     def card(self) -> Any | None:
@@ -201,37 +200,18 @@ class SegmentWidget(Dock):
 
     def reset_choices(self, _event: Any = None) -> None:
         """List the image layers anew; the choice stays where it can."""
-        from napari.layers import Image
-
         if not self.open:
             return
-        chosen = self.layer
-        images = [layer for layer in self.viewer.layers if isinstance(layer, Image) and not is_copy(layer)]
-        self.image.blockSignals(True)
-        self.image.clear()
-        for layer in images:
-            self.image.addItem(layer.name, layer)
-            layer.events.name.connect(self._renamed)
-        if images:
-            self.image.setCurrentIndex(images.index(chosen) if chosen in images else len(images) - 1)
-        self.image.blockSignals(False)
-        if self.layer is not chosen or chosen is None:
+        if self.image.reload():
             self._image_changed()
         else:
             self._refresh()
 
-    def _renamed(self, event: Any) -> None:
-        for i in range(self.image.count()):
-            if self.image.itemData(i) is event.source:
-                self.image.setItemText(i, event.source.name)
-
     def _follow_active(self, event: Any) -> None:
-        for i in range(self.image.count()):
-            if self.image.itemData(i) is event.value:
-                self.image.setCurrentIndex(i)
+        self.image.choose(event.value)
 
     def _image_changed(self, _index: int = 0) -> None:
-        self.scale.show_layer(self.layer)
+        self.scale.show_layer(self.layer, self.takes_volume)
         series = self._drawing.series_of(self.layer) if self.layer is not None else None
         selected = self.session.selection
         if series is not None and (selected is None or selected[0].image() is not self.layer):
@@ -239,7 +219,21 @@ class SegmentWidget(Dock):
             self.session.select(series, frame, "frame")
         self._refresh()
 
-    def _fill_models(self, _index: int = 0) -> None:
+    @property
+    def takes_volume(self) -> bool:
+        """Whether the chosen target is looked for in a volume as a whole."""
+        return bool(tasks.get(self.task).VOLUME)
+
+    def _target_changed(self, _index: int = 0) -> None:
+        if self.task == self._target:  # clicked again
+            return
+        self._target = self.task
+        self.extent.set_volume(self.takes_volume)
+        self.form.labelForField(self.extent).setText(self.extent.title)
+        self.scale.show_layer(self.layer, self.takes_volume)
+        self._fill_models()
+
+    def _fill_models(self) -> None:
         kept = preferences.load(self.task)
         self.model.blockSignals(True)
         self.model.clear()
@@ -249,12 +243,17 @@ class SegmentWidget(Dock):
             if model.card.name == kept.model:
                 self.model.setCurrentIndex(i)
         self.model.blockSignals(False)
+        self.model.setVisible(tasks.get(self.task).MODEL)
+        self.advanced.show_task(self.task)
+        self.form.setRowVisible(self.advanced.smallest, self.task == "tumour")
         self.advanced.show_settings(kept)
         self._model_changed()
 
     def _model_changed(self, _index: int = 0) -> None:
         card = self.card
-        if card is None:
+        if not tasks.get(self.task).MODEL:
+            self.model_line.setText(f"<small>No network. {html.escape(tasks.get(self.task).LIMITS)}</small>")
+        elif card is None:
             self.model_line.setText(f"<span style='color:{AMBER}'><b>!</b> No model is installed for this.</span>")
         else:
             parts = [html.escape(figure) for figure in card_text.figures(card)]
@@ -270,7 +269,7 @@ class SegmentWidget(Dock):
     def _show_scale(self, on: bool) -> None:
         self.scale.setVisible(on)
         if on:
-            self.scale.show_layer(self.layer)
+            self.scale.show_layer(self.layer, self.takes_volume)
         else:
             self.scale.remove_line()
 
@@ -293,9 +292,11 @@ class SegmentWidget(Dock):
         try:
             geometry = Geometry.of(layer)
             shown = current_frame(self.viewer, layer, geometry)
-            frames = range(geometry.frames) if self.all_frames.isChecked() else [shown]
             preferences.save(settings)
-            self.session.segment(layer, settings, frames, shown)
+            if self.takes_volume:
+                self.session.segment_volume(layer, settings, self.extent.slices(shown))
+            else:
+                self.session.segment(layer, settings, self.extent.frames(geometry.frames, shown), shown)
         except FetalSegError as error:
             self.error.show_error(error)
 
@@ -303,7 +304,7 @@ class SegmentWidget(Dock):
         """Why Segment can't be pressed; nothing when it can."""
         if self.layer is None:
             return "Open an image first: File > Open, or File > Open Sample > FetalSeg."
-        if self.model.count() == 0:
+        if self.model.count() == 0 and tasks.get(self.task).MODEL:
             return "No model is installed for this target; install one, or train it with 'fetalseg train'."
         return view_problem(self.viewer) or ""
 
@@ -311,10 +312,10 @@ class SegmentWidget(Dock):
         """Bring scale, frames, button and status to what is chosen."""
         if not self.open:
             return
-        spacing, source = scale_words(self.session, self.layer)
+        spacing, source = scale_words(self.session, self.layer, self.takes_volume)
         self.scale_line.setText(spacing)
         self.scale_source.setText(source)
-        self._refresh_frames()
+        self.extent.refresh(self.layer)
         if not self.session.running:
             problem = self._problem()
             self.button.setEnabled(not problem)
@@ -322,23 +323,10 @@ class SegmentWidget(Dock):
             self.button.setToolTip(problem or "Segment and measure (Shift-S)")
             self.reason.setText(problem)
             self.reason.setVisible(bool(problem))
-        name = f"{self.card.name} {self.card.version}" if self.card is not None else "no model"
+        name = f"{self.card.name} {self.card.version}" if self.card is not None else "no network"
         where = self._where if self.card is None or self.card.name in self._where else f"{name} · {self._where}"
         small = f"<small>{wording.RESEARCH} {link('keys', 'Keys')}</small>"
         self.status.setText(f"{html.escape(where)} · {spacing}<br>{small}")
-
-    def _refresh_frames(self) -> None:
-        frames = 1
-        if self.layer is not None and self.layer.ndim >= 2:
-            frames = Geometry.of(self.layer).frames
-        several = frames > 1
-        for button in (self.this_frame, self.all_frames):
-            button.setEnabled(several)
-        if not several:
-            self.this_frame.setChecked(True)
-        self.all_frames.setText(f"All {frames}" if several else "All")
-        shown = several and not view_problem(self.viewer)
-        self.this_frame.setText(f"This one ({current_frame(self.viewer, self.layer)})" if shown else "This one")
 
     # Hearing the session
 
@@ -355,7 +343,7 @@ class SegmentWidget(Dock):
         self._refresh()
 
     def _on_progress(self, done: int, total: int, seconds: float) -> None:
-        words = f"{done} of {total}"
+        words = f"{done} of {total}" + (" slices" if self.takes_volume else "")
         if 0 < done < total:
             each = seconds / done
             words += f" · {each:.1f} s each · {each * (total - done):.0f} s left"
@@ -387,7 +375,7 @@ class SegmentWidget(Dock):
     def _on_spacing(self, layer: Any) -> None:
         if layer is self.layer:
             self.error.clear()
-            self.scale.show_layer(layer)
+            self.scale.show_layer(layer, self.takes_volume)
             self._refresh()
 
     def show_card(self) -> None:

@@ -5,86 +5,37 @@ Docks ask it and listen to it; they never talk to each other.
 
 from __future__ import annotations
 
-import logging
-import threading
 import time
 import weakref
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 from psygnal import Signal
 
 from fetalseg import pipeline
 from fetalseg.errors import FetalSegError, SpacingError
-from fetalseg.result import Ellipse, Result
+from fetalseg.result import Caliper, Ellipse, Result
 from fetalseg.scan import Spacing
 from fetalseg.settings import SegmentSettings
 from napari_fetalseg import spacing as spacings
-from napari_fetalseg import torch_import, workers
-from napari_fetalseg.layers.image import Geometry, Source
-
-log = logging.getLogger(__name__)
-
-#: What made a result change: a stroke, a drag, the ellipse made the mask, back to the model, another scale.
-Change = Literal["mask", "ellipse", "convert", "revert", "scale"]
-#: Who selected: the dock's row, a layer, the viewer's slider, the end of a run.
-Chooser = Literal["row", "layer", "frame", "run"]
-
-# Results are handed over together, so that fast frames do not keep the window busy with drawing.
-_BATCH_S = 0.4
-
-
-@dataclass(eq=False)
-class Series:
-    """The results of one image by one model and one set of settings, by frame.
-
-    Attributes
-    ----------
-    title : str
-        The image's name, with a number from the second series on.
-    image : weak reference to the image layer
-    results : dict of int to Result
-    deleted : dict of int to Result
-        What a person deleted: undo on the mask brings it back.
-    """
-
-    title: str
-    number: int
-    image: weakref.ref[Any]
-    geometry: Geometry
-    settings: SegmentSettings
-    source: Source
-    spacing: Spacing | None
-    results: dict[int, Result] = field(default_factory=dict)
-    deleted: dict[int, Result] = field(default_factory=dict)
-
-    def base(self, frame: int) -> Result | None:
-        """What an edit of a frame starts from."""
-        return self.results.get(frame) or self.deleted.get(frame)
-
-
-@dataclass(frozen=True)
-class Loaded:
-    """The model is loaded; `text` says what runs where."""
-
-    text: str
-
-
-@dataclass(frozen=True, eq=False)
-class _Edit:
-    series: Series
-    frame: int
-    change: Change
-    value: Any
+from napari_fetalseg import work, workers
+from napari_fetalseg.layers.image import Source
+from napari_fetalseg.series import ALL, PROGRAM, Change, Chooser, Edit, Series, lesions
 
 
 class Session:
     """All results of a viewer.
 
     Signals run in the GUI thread.
+
+    Attributes
+    ----------
+    selection : tuple of (Series, int), or None
+        The selected result: its series and frame.
+    lesion : str
+        Which row of it: a lesion of a volume, or `ALL`; empty for a frame.
     """
 
     started = Signal(object, int)  # series, number of frames
@@ -102,9 +53,10 @@ class Session:
     def __init__(self) -> None:
         self.series: list[Series] = []
         self.selection: tuple[Series, int] | None = None
+        self.lesion = ""
         self._spacings: weakref.WeakKeyDictionary[Any, Spacing | None] = weakref.WeakKeyDictionary()
         self._job: workers.Job | None = None
-        self._edits: list[_Edit] = []
+        self._edits: list[Edit] = []
         self._edit_job: workers.Job | None = None
         self._running: Series | None = None
 
@@ -131,32 +83,88 @@ class Session:
         FetalSegError
             If the layer can't be a scan, or a run is going on.
         """
+        source, spacing = self._begin(layer)
+        series = self._series_for(layer, source, settings, frames, spacing)
+        first = [True]
+
+        def take(results: list[Result]) -> None:
+            self._add(series, results)
+            there = [r.frame for r in results]
+            if shown in there or first[0]:
+                self.select(series, shown if shown in there else there[0], "run")
+            first[0] = False
+
+        def make(token: workers.Token) -> Iterator[Any]:
+            return work.segment_frames(source, settings, list(frames), series.spacing, token)
+
+        self._run(series, make, take, len(frames))
+        return series
+
+    def segment_volume(self, layer: Any, settings: SegmentSettings, slices: Sequence[int] | None = None) -> Series:
+        """Segment an image layer as one volume in the background.
+
+        Parameters
+        ----------
+        layer : napari.layers.Image
+            Shape (slices, rows, columns), or (rows, columns) for a single slice.
+        settings : SegmentSettings
+        slices : sequence of int, optional
+            Only these slices. Where the model has a result already, they are put into its mask.
+
+        Raises
+        ------
+        FetalSegError
+            If the layer can't be a volume, or a run is going on.
+        """
+        source, spacing = self._begin(layer)
+        source.check_volume()
+        there = self._merges_into(layer, source, settings) if slices is not None else None
+        series = there or self._series_for(layer, source, settings, [0], spacing)
+        # What a slice's regions belong to is known beside their neighbours only: until then nothing is a speck.
+        asked = replace(settings, smallest_lesion_voxels=0) if there else settings
+
+        def take(results: list[Result]) -> None:
+            base = series.base(0)
+            if slices is None or base is None:
+                self._add(series, results)
+            else:
+                for number in slices:
+                    found = results[0].segmentation.mask[number]
+                    self._queue(Edit(series, 0, "slice", (number, found)))
+            self.select(series, 0, "run", self.lesion if self.selection == (series, 0) else ALL)
+
+        def make(token: workers.Token) -> Iterator[Any]:
+            wanted = None if slices is None else list(slices)
+            return work.segment_volume(source, asked, wanted, series.spacing, token)
+
+        self._run(series, make, take, series.geometry.frames if slices is None else len(slices))
+        return series
+
+    def _begin(self, layer: Any) -> tuple[Source, Spacing | None]:
         if self.running:
             raise FetalSegError("A run is going on; wait for it or press Cancel.")
         source = Source.of(layer)
         try:
-            spacing = self.spacing(layer)
+            return source, self.spacing(layer)
         except SpacingError as error:
-            spacing = None
             self.failed.emit(error)
-        series = self._series_for(layer, source, settings, frames, spacing)
-        first = [True]
+            return source, None
+
+    def _run(self, series: Series, make: workers.Make, take: Callable[[list[Result]], None], total: int) -> None:
+        """Run in the background; what it yields goes to `take`."""
         begun = [time.monotonic()]
         done = [0]
 
         def item(value: Any) -> None:
-            if isinstance(value, Loaded):
+            if isinstance(value, work.Loaded):
                 begun[0] = time.monotonic()
                 self.loaded.emit(value.text)
-                self.progressed.emit(0, len(frames), 0.0)
-                return
-            done[0] += len(value)
-            self._add(series, value)
-            there = [r.frame for r in value]
-            if shown in there or first[0]:
-                self.select(series, shown if shown in there else there[0], "run")
-            first[0] = False
-            self.progressed.emit(done[0], len(frames), time.monotonic() - begun[0])
+            elif isinstance(value, work.Done):
+                done[0] = value.slices
+            else:
+                done[0] = total if series.volume else done[0] + len(value)
+                take(value)
+            self.progressed.emit(done[0], total, time.monotonic() - begun[0])
 
         def end(how: workers.End, error: Exception | None) -> None:
             self._job = self._running = None
@@ -164,13 +172,17 @@ class Session:
                 self.failed.emit(error)
             self.ended.emit(how)
 
-        def make(token: threading.Event) -> Iterator[Any]:
-            return _segment(source, settings, list(frames), spacing, token)
-
         self._running = series
-        self.started.emit(series, len(frames))
+        self.started.emit(series, total)
         self._job = workers.start(make, item, end)
-        return series
+
+    def _merges_into(self, layer: Any, source: Source, settings: SegmentSettings) -> Series | None:
+        """The newest series of the image by the same model."""
+        mine = [s for s in self.series if s.image() is layer and s.volume and s.results]
+        last = mine[-1] if mine else None
+        fits = last is not None and last.geometry.shape == source.geometry.shape
+        same = last is not None and (last.settings.task, last.settings.model) == (settings.task, settings.model)
+        return last if fits and same else None
 
     def cancel(self) -> None:
         """Stop the run; what is finished stays."""
@@ -215,24 +227,37 @@ class Session:
 
     # Editing
 
-    def edit_mask(self, series: Series, frames: Mapping[int, NDArray[np.uint8]]) -> None:
+    def edit_mask(self, series: Series, frames: Mapping[int, NDArray[Any]]) -> None:
         """Measure masks that a person changed."""
         for frame, mask in frames.items():
-            self._queue(_Edit(series, frame, "mask", mask))
+            self._queue(Edit(series, frame, "mask", mask))
 
     def edit_ellipse(self, series: Series, frame: int, ellipse: Ellipse) -> None:
         """Measure an ellipse that a person changed; the mask stays."""
-        self._queue(_Edit(series, frame, "ellipse", ellipse))
+        self._queue(Edit(series, frame, "ellipse", ellipse))
+
+    def edit_calipers(self, series: Series, lesion: str, calipers: tuple[Caliper, ...]) -> None:
+        """Measure a lesion's diameters that a person moved; the mask stays."""
+        self._queue(Edit(series, 0, "calipers", calipers, lesion))
+
+    def number_lesions(self, series: Series) -> None:
+        """Number the lesions of a volume by connected region, the largest first."""
+        self._queue(Edit(series, 0, "number", None))
 
     def ellipse_to_mask(self, series: Series, frame: int) -> None:
         """Make a frame's ellipse its mask."""
-        self._queue(_Edit(series, frame, "convert", None))
+        self._queue(Edit(series, frame, "convert", None))
 
     def revert(self, series: Series, frame: int) -> None:
         """Go back to the model's own result; the edit can be undone on the mask."""
         result = series.base(frame)
         if result is not None:
-            self._put(series, frame, _original(result), "revert")
+            self._put(series, frame, work.original(result), "revert")
+
+    def erase(self, series: Series, lesions: Sequence[str]) -> None:
+        """Erase lesions of a volume from its mask; it can be undone there."""
+        for lesion in lesions:
+            self._queue(Edit(series, 0, "erase", None, lesion))
 
     def delete(self, series: Series, frames: Sequence[int]) -> None:
         """Take results out of the table and off the picture."""
@@ -243,12 +268,11 @@ class Session:
             self.select(None, None, "row")
         self.removed.emit(series, gone)
 
-    def _queue(self, edit: _Edit) -> None:
+    def _queue(self, edit: Edit) -> None:
         if edit.series.base(edit.frame) is None:
             self.told.emit(f"Frame {edit.frame} of {edit.series.title} has no result yet: segment it first.")
             return
-        key = (edit.series, edit.frame, edit.change)
-        self._edits = [e for e in self._edits if (e.series, e.frame, e.change) != key]
+        self._edits = [e for e in self._edits if not edit.replaces(e)]
         self._edits.append(edit)
         self._work()
 
@@ -256,20 +280,23 @@ class Session:
         if self._edit_job is not None or not self._edits:
             return
         # One frame's edits build on each other, so only one of each frame goes out at a time.
-        batch: list[_Edit] = []
+        batch: list[Edit] = []
         for edit in self._edits:
             if not any(b.series is edit.series and b.frame == edit.frame for b in batch):
                 batch.append(edit)
         self._edits = [e for e in self._edits if e not in batch]
         todo = [(e, base) for e in batch if (base := e.series.base(e.frame)) is not None]
 
-        def make(_token: threading.Event) -> Iterator[Any]:
+        def make(_token: workers.Token) -> Iterator[Any]:
             for edit, base in todo:
-                yield edit, base, _apply(edit, base)
+                yield edit, base, work.apply(edit, base)
 
-        def item(value: tuple[_Edit, Result, Result]) -> None:
+        def item(value: tuple[Edit, Result, Result]) -> None:
             edit, base, result = value
-            if edit.series.base(edit.frame) is base:  # not deleted or changed meanwhile
+            waiting = any((e.series, e.frame) == (edit.series, edit.frame) for e in self._edits)
+            if edit.change in PROGRAM and waiting:  # painted on meanwhile: the stroke comes first
+                self._edits.append(edit)
+            elif edit.series.base(edit.frame) is base:  # not deleted or changed meanwhile
                 if result.spacing != edit.series.spacing:
                     result = pipeline.recalibrate(result, edit.series.spacing)
                 self._put(edit.series, edit.frame, result, edit.change)
@@ -286,6 +313,8 @@ class Session:
         known = frame in series.results
         series.results[frame] = result
         series.deleted.pop(frame, None)
+        if self.selection == (series, frame) and self.lesion not in (rows := lesions(result)):
+            self.lesion = rows[0]  # the lesion is gone
         if known:
             self.changed.emit(series, [frame], change)
         else:
@@ -331,16 +360,20 @@ class Session:
 
     # Selecting
 
-    def select(self, series: Series | None, frame: int | None, chooser: Chooser) -> None:
-        """Select a result, or nothing."""
+    def select(self, series: Series | None, frame: int | None, chooser: Chooser, lesion: str = "") -> None:
+        """Select a result, or nothing; of a volume a lesion, or all of it."""
         chosen = (series, frame) if series is not None and frame is not None and frame in series.results else None
-        if chosen == self.selection and chooser in ("frame", "layer"):
+        if chosen is not None:
+            there = lesions(chosen[0].results[chosen[1]])
+            lesion = lesion if lesion in there else there[0]
+        if chosen == self.selection and (lesion == self.lesion or chooser == "frame") and chooser in ("frame", "layer"):
             return
         self.selection = chosen
+        self.lesion = lesion if chosen is not None else ""
         self.selected.emit(*(chosen or (None, None)), chooser)
 
     def selected_result(self) -> Result | None:
-        """Return the selected result."""
+        """Return the selected result; of a volume as a whole."""
         if self.selection is None:
             return None
         series, frame = self.selection
@@ -350,48 +383,6 @@ class Session:
         """Return all results, by series and frame."""
         return [(s, f) for s in self.series for f in sorted(s.results)]
 
-
-def _segment(
-    source: Source,
-    settings: SegmentSettings,
-    frames: list[int],
-    spacing: Spacing | None,
-    token: threading.Event,
-) -> Iterator[Any]:
-    """Run in the worker: load the model, then yield results in small batches."""
-    torch_import.import_torch()
-    loaded = pipeline.Pipeline.load(settings)
-    yield Loaded(loaded.describe)
-    sha256 = source.sha256()
-    batch: list[Result] = []
-    last = time.monotonic()
-    for frame in frames:
-        if token.is_set():
-            break
-        for result in loaded.segment(source.scan(frame, spacing, sha256)):
-            batch.append(replace(result, frame=frame))
-        if time.monotonic() - last > _BATCH_S:
-            yield batch
-            batch, last = [], time.monotonic()
-    if batch:
-        yield batch
-
-
-def _apply(edit: _Edit, base: Result) -> Result:
-    """Run in the worker: measure an edit."""
-    if edit.change == "mask":
-        if np.array_equal(edit.value != 0, base.segmentation.mask != 0):
-            return base
-        if np.array_equal(edit.value != 0, base.original.segmentation.mask != 0):
-            return _original(base)  # undone to the model's own
-        return pipeline.edit_mask(base, edit.value)
-    if edit.change == "ellipse":
-        return pipeline.edit_ellipse(base, edit.value)
-    if base.measurement.ellipse is None:
-        raise FetalSegError(f"Frame {edit.frame} of {edit.series.title} has no ellipse that could become the mask.")
-    return pipeline.edit_ellipse(base, base.measurement.ellipse, redraw_mask=True)
-
-
-def _original(result: Result) -> Result:
-    original = result.original
-    return original if original.spacing == result.spacing else pipeline.recalibrate(original, result.spacing)
+    def table(self) -> list[tuple[Series, int, str]]:
+        """Return all rows of the table: a result's, or those of a volume and its lesions."""
+        return [(s, f, lesion) for s, f in self.rows() for lesion in lesions(s.results[f])]

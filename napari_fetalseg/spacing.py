@@ -21,15 +21,22 @@ def from_layer(layer: Any) -> Spacing | None:
     """Return the spacing of a layer whose units are a length; None where they are pixels."""
     import pint
 
+    from napari_fetalseg.layers.image import facts
+
     registry = pint.get_application_registry()
+
+    def mm(axis: int) -> float:
+        return abs(float(registry.Quantity(float(layer.scale[axis]), layer.units[axis]).to("mm").magnitude))
+
     try:
-        row, column = (
-            abs(float(registry.Quantity(float(scale), unit).to("mm").magnitude))
-            for scale, unit in zip(layer.scale[-2:], layer.units[-2:], strict=True)
-        )
+        row, column = mm(-2), mm(-1)
     except pint.DimensionalityError:
         return None
-    return Spacing(row, column, "the layer's scale")
+    try:
+        between = mm(-3) if layer.ndim == 3 else None
+    except pint.DimensionalityError:
+        between = None
+    return Spacing(row, column, facts(layer).get("spacing_source") or "the layer's scale", between)
 
 
 def from_file(path: str | Path | None) -> Spacing | None:
@@ -108,11 +115,13 @@ def automatic(layer: Any) -> Spacing | None:
     return from_layer(layer) or from_file(layer.source.path) or from_csv_beside(layer.source.path)
 
 
-def text(spacing: Spacing | None) -> str:
-    """Return a spacing as people read it: ``0.154 mm/px`` or ``0.154 x 0.2 mm/px (x, y)``."""
+def text(spacing: Spacing | None, volume: bool = False) -> str:
+    """Return a spacing as people read it: ``0.154 mm/px`` or ``0.154 x 0.2 mm/px (x, y)``; of a volume with slices."""
     if spacing is None:
         return UNKNOWN
     x, y = spacing.column_mm, spacing.row_mm
-    if math.isclose(x, y, rel_tol=1e-6):
-        return f"{x:.4g} mm/px"
-    return f"{x:.4g} × {y:.4g} mm/px (x, y)"
+    words = f"{x:.4g} mm/px" if math.isclose(x, y, rel_tol=1e-6) else f"{x:.4g} × {y:.4g} mm/px (x, y)"
+    if not volume:
+        return words
+    between = "slice distance unknown" if spacing.slice_mm is None else f"slices {spacing.slice_mm:.4g} mm apart"
+    return f"{words}, {between}"

@@ -14,20 +14,36 @@ STATES: dict[State, tuple[str, str, str]] = {
     State.REFUSE: ("#D55E00", "✕", "refuse"),
 }
 
-_UNITS = {"hc": " mm", "bpd": " mm", "ofd": " mm", "area": " mm²"}
-_IN_PIXELS = {"hc": "hc_px", "bpd": "bpd_px", "ofd": "ofd_px", "area": "area_px2"}
-_IN_MM = {"hc": "hc_mm", "bpd": "bpd_mm", "ofd": "ofd_mm", "area": "area_mm2"}
+_UNITS = {
+    **dict.fromkeys(("hc", "bpd", "ofd", "longest", "perpendicular"), (" mm", " px")),
+    **dict.fromkeys(("area", "product"), (" mm²", " px²")),
+    "volume": (" ml", " voxels"),
+    "ci": ("", ""),
+    "slices": ("", ""),
+}
+_NAMES = {
+    **{name: (f"{name}_mm", f"{name}_px") for name in ("hc", "bpd", "ofd", "longest", "perpendicular")},
+    **{name: (f"{name}_mm2", f"{name}_px2") for name in ("area", "product")},
+    "volume": ("volume_ml", "volume_voxels"),
+    "ci": ("cephalic_index", "cephalic_index"),
+    "slices": ("slices", "slices"),
+}
+_WHOLE = ("area", "product", "slices")
+
+
+def in_pixels(result: Result, quantity: str) -> bool:
+    """Whether a quantity is shown in pixels, or a volume in voxels: where no millimetres are known for it."""
+    unknown = result.spacing is None
+    return unknown or (quantity == "volume" and result.spacing.slice_mm is None)  # type: ignore[union-attr]
 
 
 def name_of(result: Result, quantity: str) -> str:
     """Return the name of the value that is shown for a quantity: in mm where they are known."""
-    if quantity == "ci":
-        return "cephalic_index"
-    return _IN_MM[quantity] if result.spacing is not None else _IN_PIXELS[quantity]
+    return _NAMES[quantity][in_pixels(result, quantity)]
 
 
 def number(result: Result, quantity: str) -> float | None:
-    """Return the number that is shown for ``hc``, ``bpd``, ``ofd``, ``area`` or ``ci``."""
+    """Return the number that is shown for ``hc``, ``bpd``, ``volume``, ``longest`` and so on."""
     return result.measurement.values.get(name_of(result, quantity))
 
 
@@ -39,11 +55,7 @@ def half_width(result: Result, quantity: str) -> float | None:
 
 def unit(result: Result, quantity: str) -> str:
     """Return the unit with its space before it."""
-    if quantity == "ci":
-        return ""
-    if result.spacing is None:
-        return " px²" if quantity == "area" else " px"
-    return _UNITS[quantity]
+    return _UNITS[quantity][in_pixels(result, quantity)]
 
 
 def value(result: Result, quantity: str) -> str:
@@ -52,8 +64,29 @@ def value(result: Result, quantity: str) -> str:
     if shown is None:
         return UNKNOWN
     half = half_width(result, quantity)
-    text = f"{shown:.0f}" if quantity == "area" else f"{shown:.1f}"
-    return text + (f" ± {half:.1f}" if half is not None else "") + unit(result, quantity)
+    voxels = quantity == "volume" and in_pixels(result, quantity)
+    digits = 0 if quantity in _WHOLE or voxels else 2 if quantity == "volume" and 0 < shown < 1 else 1
+    width = max(digits, 0 if voxels else 1)
+    return f"{shown:.{digits}f}" + (f" ± {half:.{width}f}" if half is not None else "") + unit(result, quantity)
+
+
+def measurable(result: Result) -> str:
+    """Return whether a lesion is measurable by RANO; of several, how many are."""
+    value = result.measurement.values.get("measurable")
+    if "measurable" in result.measurement.texts:
+        return "not known" if value is None else "yes" if value else "no"
+    count = result.measurement.values.get("lesions")
+    if not count:
+        return UNKNOWN
+    return "not known" if value is None else f"{value:.0f} of {count:.0f}"
+
+
+def why_measurable(result: Result) -> str:
+    """Return why a lesion is measurable by RANO or not; of several, for each."""
+    parts = result.measurement.parts
+    if parts:
+        return "\n".join(f"Lesion {part.texts['lesion']}: {part.texts['measurable']}" for part in parts)
+    return result.measurement.texts.get("measurable", "")
 
 
 def state(result: Result) -> str:
@@ -72,9 +105,12 @@ def calliper(result: Result, name: str) -> str:
     return f"{name.upper()} {value(result, name)}"
 
 
+_EDITED = {"model": "", "mask": "mask edited", "ellipse": "ellipse edited", "calipers": "diameters moved"}
+
+
 def edited(result: Result) -> str:
     """Return what a person changed, or nothing."""
-    return {"model": "", "mask": "mask edited", "ellipse": "ellipse edited"}[result.origin]
+    return _EDITED[result.origin]
 
 
 #: The plugin's keys and what they do, as the Keys popup lists them.

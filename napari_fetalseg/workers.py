@@ -19,10 +19,18 @@ log = logging.getLogger(__name__)
 
 End = Literal["done", "cancelled", "error"]
 #: Makes the generator to run; it gets the token and should look at it between frames.
-Make = Callable[[threading.Event], Iterator[Any]]
+Make = Callable[["Token"], Iterator[Any]]
 
 # How long a cancelled run is waited for before its thread is left to end by itself, in ms.
 _PATIENCE_MS = 800
+
+
+class Token(threading.Event):
+    """Set, it stops a run; with `tell` a run hands over something before its next item, from its own thread."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tell: Callable[[Any], None] = lambda item: None
 
 
 @dataclass(eq=False)
@@ -36,7 +44,7 @@ class Job:
     """
 
     on_end: Callable[[End, Exception | None], None]
-    token: threading.Event = field(default_factory=threading.Event)
+    token: Token = field(default_factory=Token)
     alive: bool = True
 
     def cancel(self) -> None:
@@ -91,6 +99,7 @@ def start(make: Make, on_item: Callable[[Any], None], on_end: Callable[[End, Exc
 
     worker = create_worker(_guarded, make, job.token, _start_thread=False, _ignore_errors=True)
     worker.yielded.connect(hear)
+    job.token.tell = lambda item: worker.yielded.emit(("item", item))
     # After a foreign quit() (napari closing) there is no end message.
     worker.finished.connect(lambda: job._end("cancelled", None))
     worker.start()
@@ -100,7 +109,7 @@ def start(make: Make, on_item: Callable[[Any], None], on_end: Callable[[End, Exc
 def call(function: Callable[[], Any], on_done: Callable[[Any], None], on_error: Callable[[Exception], None]) -> Job:
     """Run one function in a thread and hand its value back in the GUI thread."""
 
-    def make(_token: threading.Event) -> Iterator[Any]:
+    def make(_token: Token) -> Iterator[Any]:
         yield function()
 
     def end(how: End, error: Exception | None) -> None:
@@ -110,7 +119,7 @@ def call(function: Callable[[], Any], on_done: Callable[[Any], None], on_error: 
     return start(make, on_done, end)
 
 
-def _guarded(make: Make, token: threading.Event) -> Iterator[tuple[str, Any]]:
+def _guarded(make: Make, token: Token) -> Iterator[tuple[str, Any]]:
     items = None
     try:
         items = make(token)

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterable
 from typing import Any
 
 from qtpy.QtCore import QTimer
 
-from fetalseg.result import Caliper, Ellipse
-from napari_fetalseg import _compat, wording
-from napari_fetalseg.layers.image import Geometry, current_frame, show_frame, view_problem
-from napari_fetalseg.layers.mask import MaskLayer
-from napari_fetalseg.layers.shapes import CaliperLayer, EllipseLayer
-from napari_fetalseg.session import Series, Session
+from napari_fetalseg import _compat
+from napari_fetalseg.layers.image import Geometry, center_on, current_frame, show_frame, view_problem
+from napari_fetalseg.layers.sets import ResultLayers, layers_for
+from napari_fetalseg.series import PROGRAM, Series, part_of
+from napari_fetalseg.session import Session
 
-# Callipers are thinner than the ellipse by this factor.
-_THIN = 0.75
 # With more lines than this, drawing all anew at each step of a zoom would be felt.
 _MANY = 60
 
@@ -36,66 +32,6 @@ def drawing_of(viewer: Any) -> Drawing:
     return _sessions[viewer]
 
 
-class _Layers:
-    """The three layers of a series."""
-
-    def __init__(self, drawing: Drawing, series: Series, width: float) -> None:
-        self._drawing = weakref.ref(drawing)
-        self.waiting: list[Any] = []
-        self.active: Any = None
-        self.series = series
-        task = series.settings.task
-        end = f" [{series.number}]" if series.number > 1 else ""
-        image = series.image()
-        name = f"{image.name if image is not None else series.title} · {task}"
-        self.mask = MaskLayer(series.geometry, f"{name} mask{end}", self._mask_edited)
-        self.ellipse = EllipseLayer(
-            series.geometry,
-            f"{name} ellipse{end}",
-            width,
-            self._ellipse_edited,
-            self._ellipse_selected,
-            self._ellipse_removed,
-        )
-        self.callipers = CaliperLayer(series.geometry, f"{name} callipers{end}", width * _THIN)
-
-    @property
-    def all(self) -> tuple[Any, Any, Any]:
-        """The napari layers, from below to above."""
-        return self.mask.layer, self.callipers.layer, self.ellipse.layer
-
-    def _session(self) -> Session | None:
-        drawing = self._drawing()
-        return drawing.session if drawing is not None else None
-
-    def _mask_edited(self, frames: set[int]) -> None:
-        session = self._session()
-        if session is not None:
-            session.edit_mask(self.series, {f: self.mask.frame(f) for f in sorted(frames)})
-
-    def _ellipse_edited(self, frame: int, ellipse: Ellipse) -> None:
-        session = self._session()
-        if session is not None:
-            drawn = self.series.results.get(frame)
-            if (
-                drawn is not None
-                and drawn.measurement.ellipse is not None
-                and _same(drawn.measurement.ellipse, ellipse)
-            ):
-                return  # a click that moved nothing
-            session.edit_ellipse(self.series, frame, ellipse)
-
-    def _ellipse_selected(self, frame: int) -> None:
-        session = self._session()
-        if session is not None:
-            session.select(self.series, frame, "layer")
-
-    def _ellipse_removed(self, _frames: set[int]) -> None:
-        session = self._session()
-        if session is not None:
-            session.told.emit("The ellipse's numbers stay in the table; a click on the row draws it again.")
-
-
 class Drawing:
     """Draws what the session holds, and tells the session what a person did to the layers."""
 
@@ -103,7 +39,7 @@ class Drawing:
         # The registry's key is the viewer: a strong reference here would keep it for ever.
         self._viewer = weakref.ref(viewer)
         self.session = session
-        self._drawn: list[_Layers] = []
+        self._drawn: list[ResultLayers] = []
         session.added.connect(self._on_added)
         session.changed.connect(self._on_changed)
         session.removed.connect(self._on_removed)
@@ -115,7 +51,7 @@ class Drawing:
         for layer in viewer.layers:
             self._follow(layer)
 
-    def layers_of(self, series: Series) -> _Layers | None:
+    def layers_of(self, series: Series) -> ResultLayers | None:
         """Return the layers of a series, where they exist."""
         return next((d for d in self._drawn if d.series is series), None)
 
@@ -128,14 +64,14 @@ class Drawing:
         return mine[-1] if mine else None
 
     def frame_of(self, series: Series) -> int | None:
-        """Return the frame of a series that is on the screen; None in views that show no plain frame."""
+        """Return the frame of a series that is on the screen, 0 of a volume; None in views that show no plain frame."""
         viewer = self._viewer()
         layer = self._reference(series)
         if viewer is None or layer is None or view_problem(viewer):
             return None
-        return current_frame(viewer, layer, series.geometry)
+        return 0 if series.volume else current_frame(viewer, layer, series.geometry)
 
-    def ensure(self, series: Series, at_once: bool = True) -> _Layers | None:
+    def ensure(self, series: Series, at_once: bool = True) -> ResultLayers | None:
         """Return the layers of a series, drawn again where a person deleted them.
 
         Parameters
@@ -160,16 +96,17 @@ class Drawing:
                 if layer in viewer.layers:
                     viewer.layers.remove(layer)
         active = viewer.layers.selection.active
-        drawn = _Layers(self, series, self._line_width(viewer, series.geometry))
+        drawn = layers_for(self.session, series, self._line_width(viewer, series.geometry))
         self._show_only(series)
         self._drawn.append(drawn)
-        self._draw(drawn, list(series.results), everything=True)
+        drawn.mask.write({f: r.segmentation.mask for f, r in series.results.items()}, None)
+        drawn.draw(list(series.results))
         drawn.waiting = list(drawn.all)
         drawn.active = drawn.mask.layer if active in (None, series.image()) else active
         self._insert(drawn, at_once)
         return drawn
 
-    def _insert(self, drawn: _Layers, at_once: bool) -> None:
+    def _insert(self, drawn: ResultLayers, at_once: bool) -> None:
         """Put the layers that wait into the viewer, from below to above."""
         viewer = self._viewer()
         while viewer is not None and drawn in self._drawn and drawn.waiting:
@@ -201,9 +138,7 @@ class Drawing:
         viewer = self._viewer()
         for drawn in self._drawn if viewer is not None else ():
             if len(drawn.series.results) <= _MANY:
-                width = self._line_width(viewer, drawn.series.geometry)
-                drawn.ellipse.widen(width)
-                drawn.callipers.widen(width * _THIN)
+                drawn.widen(self._line_width(viewer, drawn.series.geometry))
 
     def _above(self, viewer: Any, series: Series) -> int:
         """Where new layers go: above the image and what belongs to it."""
@@ -225,14 +160,6 @@ class Drawing:
         candidates = [series.image(), *(drawn.all[:1] if drawn else ())]
         return next((layer for layer in candidates if layer is not None and layer in viewer.layers), None)
 
-    def _draw(self, drawn: _Layers, frames: Iterable[int], everything: bool = False, quiet: bool = False) -> None:
-        series = drawn.series
-        results = {f: series.results[f] for f in frames if f in series.results}
-        if everything:
-            drawn.mask.write({f: r.segmentation.mask for f, r in results.items()}, None)
-        drawn.ellipse.show({f: r.measurement.ellipse for f, r in results.items()}, quiet)
-        drawn.callipers.show(_callipers(results), quiet)
-
     def _on_added(self, series: Series, frames: list[int]) -> None:
         drawn = self.layers_of(series)
         if drawn is None:
@@ -241,19 +168,19 @@ class Drawing:
         masks = {f: series.results[f].segmentation.mask for f in frames}
         shown = self.frame_of(series)
         drawn.mask.write(masks, shown)
-        self._draw(drawn, frames, quiet=shown is not None and shown not in frames)
+        drawn.draw(frames, quiet=shown is not None and shown not in frames)
 
     def _on_changed(self, series: Series, frames: list[int], change: str) -> None:
         drawn = self.layers_of(series)
         if drawn is None:
             return
-        if change in ("convert", "revert"):
+        if change == "revert" or change in PROGRAM:
             for frame in frames:
                 drawn.mask.replace(frame, series.results[frame].segmentation.mask)
         if change == "scale":
-            drawn.callipers.show(_callipers(series.results))
+            drawn.rescale()
         else:
-            self._draw(drawn, frames)
+            drawn.draw(frames)
 
     def _on_removed(self, series: Series, frames: list[int]) -> None:
         viewer, drawn = self._viewer(), self.layers_of(series)
@@ -270,8 +197,7 @@ class Drawing:
         empty = series.deleted
         for frame in frames:
             drawn.mask.replace(frame, empty[frame].segmentation.mask * 0)
-        drawn.ellipse.show(dict.fromkeys(frames))
-        drawn.callipers.show({f: [] for f in frames})
+        drawn.remove(frames)
 
     def _on_selected(self, series: Series | None, frame: int | None, chooser: str) -> None:
         viewer = self._viewer()
@@ -283,11 +209,24 @@ class Drawing:
             return
         self._show_only(series)
         if not view_problem(viewer):
+            self._go_to(series, frame, reference)
+        viewer.layers.selection.active = drawn.lines
+        drawn.select(frame, self.session.lesion)
+
+    def _go_to(self, series: Series, frame: int, reference: Any) -> None:
+        """Show a row: its frame, or the slice on which its lesion is largest, with the lesion in the middle."""
+        viewer = self._viewer()
+        if not series.volume:
             show_frame(viewer, reference, series.geometry, frame)
-        if frame not in drawn.ellipse.frames():  # deleted by a person
-            self._draw(drawn, [frame])
-        viewer.layers.selection.active = drawn.ellipse.layer
-        drawn.ellipse.select(frame)
+            return
+        part = part_of(series.results[frame].measurement, self.session.lesion)
+        if part is None or part.slice is None:
+            return
+        show_frame(viewer, reference, series.geometry, part.slice)
+        ends = [end for c in part.calipers for end in (c.start_xy, c.end_xy)]
+        if ends:
+            x, y = (sum(values) / len(ends) for values in zip(*ends, strict=True))
+            center_on(viewer, reference, series.geometry, part.slice, (y, x))
 
     def _on_step(self, _event: Any = None) -> None:
         """The slider moved: the frame's result is the selected one."""
@@ -301,8 +240,8 @@ class Drawing:
         if frame is None:
             return
         drawn = self.layers_of(series)
-        if drawn is not None and drawn.ellipse.layer.selected_data:
-            drawn.ellipse.deselect()
+        if drawn is not None:
+            drawn.deselect()
         if frame in series.results or self.session.selection is not None:
             self.session.select(series, frame, "frame")
 
@@ -321,9 +260,7 @@ class Drawing:
             series.geometry = Geometry.of(layer)
             drawn = self.layers_of(series)
             if drawn is not None:
-                drawn.mask.place(series.geometry)
-                drawn.ellipse.place(series.geometry, {f: r.measurement.ellipse for f, r in series.results.items()})
-                drawn.callipers.place(series.geometry, _callipers(series.results))
+                drawn.place(series.geometry)
         if event.type in ("scale", "units") and not any(layer in d.all for d in self._drawn):
             self.session.refresh_spacing(layer)
 
@@ -331,19 +268,3 @@ class Drawing:
         for name in ("scale", "units", "translate", "rotate", "shear", "affine"):
             getattr(event.value.events, name).disconnect(self._on_moved)
         self.session.image_removed(event.value)
-
-
-def _callipers(results: dict[int, Any]) -> dict[int, list[tuple[Caliper, str]]]:
-    return {frame: [(c, wording.calliper(r, c.name)) for c in r.measurement.calipers] for frame, r in results.items()}
-
-
-def _same(one: Ellipse, other: Ellipse) -> bool:
-    """Whether two ellipses are the same within the precision that a layer keeps."""
-    turn = abs(one.angle_deg - other.angle_deg) % 180
-    near = max(
-        abs(one.center_x - other.center_x),
-        abs(one.center_y - other.center_y),
-        abs(one.semi_major - other.semi_major),
-        abs(one.semi_minor - other.semi_minor),
-    )
-    return near < 0.01 and (min(turn, 180 - turn) < 0.01 or one.semi_major - one.semi_minor < 0.01)

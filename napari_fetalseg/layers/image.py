@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +79,7 @@ class Source:
     rgb: bool
     name: str
     path: Path | None
+    facts: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(cls, layer: Any) -> Source:
@@ -97,7 +98,9 @@ class Source:
             raise UnreadableError(f"{layer.name} holds {array.dtype} values; a scan has grey values. Convert it first.")
         path = layer.source.path
         path = Path(path) if path and Path(path).is_file() else None
-        return cls(array, Geometry.of(layer), bool(layer.rgb), path.name if path else layer.name, path)
+        told = facts(layer)
+        name = told.get("name") or (path.name if path else layer.name)
+        return cls(array, Geometry.of(layer), bool(layer.rgb), name, path, told)
 
     def frame(self, number: int) -> tuple[NDArray[np.generic], tuple[str, ...]]:
         """Return a frame's grey values, shape (rows, columns), and notes on what had to be changed.
@@ -121,8 +124,42 @@ class Source:
         pixels, notes = self.frame(number)
         return Scan(pixels[np.newaxis], self.name, spacing, pixels.shape, self.path, sha256, notes)
 
+    def check_volume(self) -> None:
+        """Raise `UnreadableError` where this can't be one volume."""
+        if len(self.geometry.lead_shape) > 1:
+            raise UnreadableError(
+                f"{self.name} has {len(self.geometry.shape)} axes; a volume has slices, rows and columns. Open one "
+                "volume of it alone (in napari: Layers > Data > Split Stack)."
+            )
+
+    def volume(self, spacing: Spacing | None, sha256: str | None) -> Scan:
+        """Return the whole image as one scan, shape (slices, rows, columns); a single slice is one as well.
+
+        Raises
+        ------
+        UnreadableError
+            If it has more axes.
+        """
+        self.check_volume()
+        planes = [self.frame(number) for number in range(self.geometry.frames)]
+        pixels = np.stack([plane for plane, _ in planes])
+        notes = [note for _, of_plane in planes for note in of_plane] + (["colour"] if self.rgb else [])
+        notes = [*self.facts.get("notes", ()), *notes]
+        return Scan(
+            pixels,
+            self.name,
+            spacing,
+            self.geometry.shape,
+            self.path,
+            sha256,
+            tuple(dict.fromkeys(notes)),
+            study_date=self.facts.get("study_date"),
+        )
+
     def sha256(self) -> str | None:
         """Return the hash of the file, or of the pixels where there is none; None where that would take long."""
+        if self.facts.get("sha256"):
+            return str(self.facts["sha256"])
         if self.path is not None:
             try:
                 with self.path.open("rb") as file:
@@ -132,6 +169,12 @@ class Source:
         if isinstance(self.pixels, np.ndarray) and self.pixels.nbytes <= _HASHED_BYTES:
             return hashlib.sha256(np.ascontiguousarray(self.pixels).data).hexdigest()
         return None
+
+
+def facts(layer: Any) -> dict[str, Any]:
+    """Return what the plugin's reader told of a layer's file; see `napari_fetalseg.reader`."""
+    told = layer.metadata.get("fetalseg")
+    return told if isinstance(told, dict) else {}
 
 
 def array_of(layer: Any) -> Any:
@@ -177,8 +220,22 @@ def show_frame(viewer: Any, layer: Any, geometry: Geometry, frame: int) -> None:
     lead = geometry.lead_shape
     if not lead or current_frame(viewer, layer, geometry) == frame:
         return
-    centre = [(n - 1) / 2 for n in geometry.plane]
-    world = list(layer.data_to_world([*geometry.index(frame), *centre]))
+    centre = ((geometry.plane[0] - 1) / 2, (geometry.plane[1] - 1) / 2)
+    world = _to_viewer(viewer, layer, [*geometry.index(frame), *centre])
+    first = viewer.dims.ndim - layer.ndim
+    axes = [first + i for i in range(len(lead))]
+    viewer.dims.set_point(axes, [float(world[i]) for i in range(len(lead))])
+
+
+def center_on(viewer: Any, layer: Any, geometry: Geometry, frame: int, row_column: tuple[float, float]) -> None:
+    """Bring a point of a frame of `layer` to the middle of the 2-D view; the zoom stays."""
+    world = _to_viewer(viewer, layer, [*geometry.index(frame), *row_column])
+    viewer.scene.camera.center = (0.0, float(world[-2]), float(world[-1]))
+
+
+def _to_viewer(viewer: Any, layer: Any, point: list[float]) -> list[float]:
+    """Return a point of a layer, in its pixels, in the viewer's world, whose unit is that of its finest layer."""
+    world = list(layer.data_to_world(point))
     common = viewer.layers.extent.units
     if common is not None:
         import pint
@@ -186,6 +243,4 @@ def show_frame(viewer: Any, layer: Any, geometry: Geometry, frame: int) -> None:
         registry = pint.get_application_registry()
         units = common[-layer.ndim :]
         world = [registry.Quantity(x, v).to(u).magnitude for x, u, v in zip(world, units, layer.units, strict=True)]
-    first = viewer.dims.ndim - layer.ndim
-    axes = [first + i for i in range(len(lead))]
-    viewer.dims.set_point(axes, [float(world[i]) for i in range(len(lead))])
+    return world

@@ -13,6 +13,16 @@ from napari_fetalseg import _compat
 from napari_fetalseg.layers.image import Geometry
 
 COLOR = "cyan"
+# So many lesions have a colour of their own; those after them share one.
+_COLORED = 60
+
+
+def lesion_color(lesion: int) -> tuple[float, float, float, float]:
+    """Return a lesion's colour, that of the engine's pictures."""
+    from fetalseg.report.montage import COLOURS
+
+    red, green, blue = COLOURS[(lesion - 1) % len(COLOURS)]
+    return red / 255, green / 255, blue / 255, 1.0
 
 
 class MaskLayer:
@@ -24,20 +34,35 @@ class MaskLayer:
     name : str
     on_edit : callable
         Called with the numbers of the frames that a person changed.
+    lesions : bool
+        Whether its values are lesion numbers, each with its colour.
+    whole : bool
+        Whether it belongs to a volume: then all of it is frame 0, of the shape (slices, rows, columns).
     """
 
-    def __init__(self, geometry: Geometry, name: str, on_edit: Callable[[set[int]], None]) -> None:
+    def __init__(
+        self,
+        geometry: Geometry,
+        name: str,
+        on_edit: Callable[[set[int]], None],
+        *,
+        lesions: bool = False,
+        whole: bool = False,
+    ) -> None:
         from napari.layers import Labels
         from napari.utils.colormaps import DirectLabelColormap
 
-        colors = {None: COLOR, 0: "transparent", 1: COLOR}
+        colors: dict[int | None, Any] = {None: COLOR, 0: "transparent", 1: COLOR}
+        if lesions:
+            colors |= {n: lesion_color(n) for n in range(1, _COLORED + 1)}
         self._geometry = geometry
+        self._whole = whole
         self._on_edit = on_edit
         self._busy = False
         self._painted: set[int] = set()
         self._dirty: set[int] = set()
         self.layer = Labels(
-            np.zeros(geometry.shape, np.uint8),
+            np.zeros(geometry.shape, np.uint16 if lesions else np.uint8),
             name=name,
             opacity=0.25,
             colormap=DirectLabelColormap(color_dict=colors),
@@ -49,11 +74,19 @@ class MaskLayer:
         self.layer.events.set_data.connect(self._maybe_undone)
         self.layer.events.data.connect(self._replaced)
 
-    def frame(self, frame: int) -> NDArray[np.uint8]:
-        """Return a copy of a frame's mask."""
-        return np.array(self.layer.data[self._geometry.index(frame)], np.uint8)
+    @property
+    def _lead_shape(self) -> tuple[int, ...]:
+        return () if self._whole else self._geometry.lead_shape
 
-    def write(self, masks: dict[int, NDArray[np.uint8]], shown: int | None) -> None:
+    def _index(self, frame: int) -> tuple[int, ...]:
+        return () if self._whole else self._geometry.index(frame)
+
+    def frame(self, frame: int) -> NDArray[Any]:
+        """Return a copy of a frame's mask, or of the whole volume's."""
+        mask = np.array(self.layer.data[self._index(frame)])
+        return mask.reshape(-1, *self._geometry.plane) if self._whole else mask
+
+    def write(self, masks: dict[int, NDArray[Any]], shown: int | None) -> None:
         """Write the masks of new results in place: no undo step, and no copy of a stack.
 
         Parameters
@@ -65,14 +98,17 @@ class MaskLayer:
             if frame in self._painted:  # old steps of the history must not write into the new mask
                 self.replace(frame, mask)
             else:
-                self.layer.data[self._geometry.index(frame)] = mask
+                there = self.layer.data[self._index(frame)]
+                there[...] = np.reshape(mask, there.shape)
         if shown is None or shown in masks:
             self._quietly(lambda: self.layer.refresh(extent=False))
 
-    def replace(self, frame: int, mask: NDArray[np.uint8]) -> None:
+    def replace(self, frame: int, mask: NDArray[Any]) -> None:
         """Write a frame's mask as one step that a person can undo."""
-        index = self._geometry.index(frame)
-        plane = np.nonzero(np.asarray(self.layer.data[index]) != mask)
+        index = self._index(frame)
+        before = np.asarray(self.layer.data[index])
+        mask = np.reshape(mask, before.shape)
+        plane = np.nonzero(before != mask)
         if not plane[0].size:
             return
         lead = tuple(np.full(plane[0].size, i) for i in index)
@@ -96,7 +132,7 @@ class MaskLayer:
         if self._busy:
             return
         self._depth = _compat.history_depth(self.layer)
-        self._tell(_compat.touched(event.value, self._geometry.lead_shape))
+        self._tell(_compat.touched(event.value, self._lead_shape))
 
     def _maybe_undone(self, _event: Any = None) -> None:
         # Undo and redo tell nothing but this, which a change of frame tells as well.
@@ -106,7 +142,7 @@ class MaskLayer:
         undone = depth[1] > self._depth[1]
         self._depth = depth
         step = _compat.undone_step(self.layer) if undone else _compat.done_step(self.layer)
-        self._tell(_compat.touched(step, self._geometry.lead_shape))
+        self._tell(_compat.touched(step, self._lead_shape))
 
     def _replaced(self, _event: Any = None) -> None:
         if self._busy:
@@ -114,7 +150,7 @@ class MaskLayer:
         _compat.forget_history(self.layer)
         self._depth = _compat.history_depth(self.layer)
         if self.layer.data.shape == self._geometry.shape:
-            self._tell(set(range(self._geometry.frames)))
+            self._tell({0} if self._whole else set(range(self._geometry.frames)))
 
     def _tell(self, frames: set[int]) -> None:
         self._painted |= frames

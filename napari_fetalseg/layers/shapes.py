@@ -25,7 +25,7 @@ from napari_fetalseg.layers.mask import set_transform
 ELLIPSE_COLOR = "yellow"
 CALIPER_COLOR = "white"
 # A box that moved less than this, in pixels, was not moved: boxes are stored as 32-bit floats.
-_STILL = 1e-2
+STILL = 1e-2
 
 
 def to_box(ellipse: Ellipse, geometry: Geometry, frame: int) -> NDArray[np.float64]:
@@ -36,7 +36,7 @@ def to_box(ellipse: Ellipse, geometry: Geometry, frame: int) -> NDArray[np.float
     short = drawn.semi_minor * np.array([math.cos(angle), -math.sin(angle)])
     centre = np.array([drawn.center_y, drawn.center_x])
     corners = np.array([centre - long - short, centre + long - short, centre + long + short, centre - long + short])
-    return _with_frame(corners, geometry, frame)
+    return with_frame(corners, geometry, frame)
 
 
 def from_box(box: NDArray[np.floating], geometry: Geometry) -> Ellipse | None:
@@ -54,21 +54,22 @@ def from_box(box: NDArray[np.floating], geometry: Geometry) -> Ellipse | None:
     return ellipses.scaled(drawn, 1.0, 1 / geometry.row_stretch)
 
 
-def _with_frame(points: NDArray[np.float64], geometry: Geometry, frame: int) -> NDArray[np.float64]:
+def with_frame(points: NDArray[np.float64], geometry: Geometry, frame: int) -> NDArray[np.float64]:
+    """Return points (row, column) with the index of their frame before them."""
     index = geometry.index(frame)
     return np.column_stack([np.tile(index, (len(points), 1)), points]) if index else points
 
 
-class _Shapes(ABC):
+class Shapes(ABC):
     """A Shapes layer in which each shape knows its frame by a feature, whatever the order."""
 
     def __init__(self, geometry: Geometry, name: str, width: float, features: dict[str, Any], **looks: Any) -> None:
-        from napari.layers import Shapes
+        from napari import layers
 
         self._geometry = geometry
         self._width = width
         self._busy = False
-        self.layer = Shapes(
+        self.layer = layers.Shapes(
             ndim=len(geometry.shape), name=name, features=pd.DataFrame(features), **looks, **geometry.square_transform
         )
 
@@ -77,7 +78,13 @@ class _Shapes(ABC):
         return [int(f) for f in self.layer.features["frame"]]
 
     def _add(
-        self, shapes: list[NDArray[np.float64]], kind: str, width: float, features: pd.DataFrame, quiet: bool
+        self,
+        shapes: list[NDArray[np.float64]],
+        kind: str,
+        width: float | list[float],
+        features: pd.DataFrame,
+        quiet: bool,
+        color: Any = None,
     ) -> None:
         if not shapes:
             return
@@ -86,7 +93,7 @@ class _Shapes(ABC):
         hush = self.layer.events.set_data.blocker() if quiet else nullcontext()
         try:
             before = self.layer.features
-            looks = {"edge_width": width, "edge_color": self._color(), "face_color": "transparent"}
+            looks = {"edge_width": width, "edge_color": color or self._color(), "face_color": "transparent"}
             with hush, self.layer.block_thumbnail_update():
                 self.layer.add(shapes, shape_type=kind, **looks)
                 self.layer.features = pd.concat([before, features], ignore_index=True) if len(before) else features
@@ -119,7 +126,7 @@ class _Shapes(ABC):
             self._busy = False
 
 
-class EllipseLayer(_Shapes):
+class EllipseLayer(Shapes):
     """The fitted ellipses, one a frame, that a person can move, turn and resize, and draw anew.
 
     Parameters
@@ -172,7 +179,7 @@ class EllipseLayer(_Shapes):
         for frame, ellipse in found.items():
             if ellipse is not None and frame in at:
                 box = to_box(ellipse, self._geometry, frame)
-                if np.abs(box - self.layer.data[at[frame]]).max() > _STILL:
+                if np.abs(box - self.layer.data[at[frame]]).max() > STILL:
                     _compat.replace_shape(self.layer, at[frame], box)
         boxes = [to_box(e, self._geometry, f) for f, e in new.items()]
         self._add(boxes, "ellipse", self._width, pd.DataFrame({"frame": list(new)}), quiet)
@@ -248,7 +255,7 @@ class EllipseLayer(_Shapes):
             self._on_edit(frame, ellipse)
 
 
-class CaliperLayer(_Shapes):
+class CaliperLayer(Shapes):
     """The callipers of the ellipses with their values; they can't be dragged."""
 
     def __init__(self, geometry: Geometry, name: str, width: float) -> None:
@@ -290,4 +297,4 @@ class CaliperLayer(_Shapes):
 
     def _line(self, line: Caliper, frame: int) -> NDArray[np.float64]:
         ends = np.array([[y * self._geometry.row_stretch, x] for x, y in (line.start_xy, line.end_xy)])
-        return _with_frame(ends, self._geometry, frame)
+        return with_frame(ends, self._geometry, frame)

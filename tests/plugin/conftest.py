@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
+from tumours import bright_volume
 
+from fetalseg import tasks
 from fetalseg.models import catalogue
 from fetalseg.models.card import Card
 from napari_fetalseg.layers.drawing import drawing_of
@@ -25,6 +28,7 @@ class StandIn:
     error: Exception | None = None
     pause_s: float = 0.0
     calls: int = 0
+    answer: Callable[[np.ndarray], np.ndarray] = bright
 
     def describe(self) -> str:
         return "CPU · standin 1.0"
@@ -36,7 +40,7 @@ class StandIn:
             threading.Event().wait(self.pause_s)
         if self.error is not None:
             raise self.error
-        return bright(batch)
+        return self.answer(batch)
 
 
 @pytest.fixture
@@ -138,4 +142,67 @@ def shown(make_napari_viewer, qtbot, predictor):
     qtbot.wait(200)
     yield made
     predictor.gate.set()
+    made.settle()
+
+
+@pytest.fixture
+def network(monkeypatch, tmp_path):
+    """A stand-in for the tumour's only model."""
+    card = Card(
+        name="standin",
+        task="tumour",
+        arch="unet_slices",
+        title="Stand-in",
+        version="1.0",
+        parameters={},
+        input_rows=96,
+        input_columns=96,
+        sha256="0" * 64,
+    )
+    stand_in = StandIn(card, answer=bright_volume)
+    stand_in.gate.set()
+    model = catalogue.Model(card, tmp_path)
+    monkeypatch.setattr("fetalseg.pipeline.get_predictor", lambda *_: stand_in)
+    monkeypatch.setattr(catalogue, "models", lambda task=None: [model] if task in (None, "tumour") else [])
+    monkeypatch.setattr(catalogue, "find", lambda task, name="default": model)
+    monkeypatch.setattr("napari_fetalseg.torch_import.import_torch", lambda: None)
+    return stand_in
+
+
+class Volumes(Window):
+    """A window in which a volume is looked at."""
+
+    def target(self, task: str) -> None:
+        """Choose what to find."""
+        self.segment._target_buttons[tasks.NAMES.index(task)].click()
+
+    def run(self, whole: bool = True, task: str = "tumour") -> None:
+        self.target(task)
+        super().run(whole)
+
+    def row(self, row: int) -> dict[str, str]:
+        """The visible cells of a row, by title."""
+        from napari_fetalseg.table_model import COLUMNS
+
+        model = self.measurements.model
+        return {COLUMNS[c].title: model.index(row, c).data() for c in model.columns()}
+
+
+@pytest.fixture
+def volumes(make_napari_viewer, qtbot, network):
+    made = Volumes(make_napari_viewer(show=False), qtbot)
+    yield made
+    network.gate.set()
+    made.settle()
+
+
+@pytest.fixture
+def shown_volumes(make_napari_viewer, qtbot, network):
+    """The same on the screen, for the mouse."""
+    viewer = make_napari_viewer(show=True)
+    viewer.window._qt_window.resize(1200, 800)
+    made = Volumes(viewer, qtbot)
+    qtbot.wait(200)
+    yield made
+    network.gate.set()
     made.settle()

@@ -1,0 +1,168 @@
+"""What the session lets run in a worker: segmenting, and measuring an edit. No Qt, no layers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fetalseg import pipeline, tasks
+from fetalseg.errors import FetalSegError
+from fetalseg.result import Measurement, Result
+from fetalseg.scan import Spacing
+from fetalseg.settings import SegmentSettings
+from napari_fetalseg import torch_import
+from napari_fetalseg.layers.image import Source
+from napari_fetalseg.series import Edit, part_of
+from napari_fetalseg.slice_merge import merge
+from napari_fetalseg.workers import Token
+
+# Results are handed over together, so that fast frames do not keep the window busy with drawing.
+_BATCH_S = 0.4
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """The model is loaded; `text` says what runs where."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Done:
+    """So many slices of a volume went through the network."""
+
+    slices: int
+
+
+def segment_frames(
+    source: Source,
+    settings: SegmentSettings,
+    frames: list[int],
+    spacing: Spacing | None,
+    token: Token,
+) -> Iterator[Any]:
+    """Load the model, then yield results in small batches."""
+    torch_import.import_torch()
+    loaded = pipeline.Pipeline.load(settings)
+    yield Loaded(loaded.describe)
+    sha256 = source.sha256()
+    batch: list[Result] = []
+    last = time.monotonic()
+    for frame in frames:
+        if token.is_set():
+            break
+        for result in loaded.segment(source.scan(frame, spacing, sha256)):
+            batch.append(replace(result, frame=frame))
+        if time.monotonic() - last > _BATCH_S:
+            yield batch
+            batch, last = [], time.monotonic()
+    if batch:
+        yield batch
+
+
+def segment_volume(
+    source: Source,
+    settings: SegmentSettings,
+    slices: list[int] | None,
+    spacing: Spacing | None,
+    token: Token,
+) -> Iterator[Any]:
+    """Load the model, then yield the volume's one result; how far it is, is told meanwhile."""
+    if tasks.get(settings.task).MODEL:
+        torch_import.import_torch()
+    loaded = pipeline.Pipeline.load(settings)
+    yield Loaded(loaded.describe)
+    scan = source.volume(spacing, source.sha256())
+
+    def progress(done: int, _total: int, _text: str) -> None:
+        token.tell(Done(done if slices is None else 0))
+
+    yield list(loaded.segment(scan, frames=slices, progress=progress, cancel=token))
+
+
+def apply(edit: Edit, base: Result) -> Result:
+    """Measure an edit."""
+    if tasks.get(base.task).VOLUME:
+        return _apply_to_volume(edit, base)
+    if edit.change == "mask":
+        if np.array_equal(edit.value != 0, base.segmentation.mask != 0):
+            return base
+        if np.array_equal(edit.value != 0, base.original.segmentation.mask != 0):
+            return original(base)  # undone to the model's own
+        return pipeline.edit_mask(base, edit.value)
+    if edit.change == "ellipse":
+        return pipeline.edit_ellipse(base, edit.value)
+    if base.measurement.ellipse is None:
+        raise FetalSegError(f"Frame {edit.frame} of {edit.series.title} has no ellipse that could become the mask.")
+    return pipeline.edit_ellipse(base, base.measurement.ellipse, redraw_mask=True)
+
+
+def original(result: Result) -> Result:
+    """Return the model's own result, at the present spacing."""
+    first = result.original
+    return first if first.spacing == result.spacing else pipeline.recalibrate(first, result.spacing)
+
+
+def _apply_to_volume(edit: Edit, base: Result) -> Result:
+    from fetalseg.tasks import tumour
+
+    mask = base.segmentation.mask
+    if edit.change == "calipers":
+        return pipeline.edit_calipers(base, edit.part, edit.value)
+    if edit.change == "ellipse":
+        return _edit_brain_ellipse(edit, base)
+    if edit.change == "slice":
+        number, found = edit.value
+        if base.task == "fetal-brain":
+            return _measured_on(base, number)
+        return _remeasured(base, merge(mask, number, found, edit.series.settings.smallest_lesion_voxels))
+    if edit.change == "number":
+        return _remeasured(base, tumour.number_lesions(mask))
+    if edit.change == "erase":
+        return _remeasured(base, np.where(mask == int(edit.part), 0, mask))
+    return _remeasured(base, edit.value)
+
+
+def _remeasured(base: Result, mask: NDArray[Any]) -> Result:
+    """Measure a changed mask; diameters that a person placed stay with lesions that did not change."""
+    before = base.segmentation.mask
+    changed = before != mask
+    if not changed.any():
+        return base
+    back = base.original
+    same = back.spacing == base.spacing and np.array_equal(back.segmentation.mask, mask)
+    result = back if same else pipeline.edit_mask(base, mask)
+    if base.origin != "calipers":
+        return result
+    touched = {str(n) for n in np.union1d(before[changed], mask[changed])}
+    for part in base.measurement.parts:
+        lesion = part.texts["lesion"]
+        there = part_of(result.measurement, lesion)
+        if lesion not in touched and there is not None and there.calipers != part.calipers:
+            result = pipeline.edit_calipers(result, lesion, part.calipers)
+    return result
+
+
+def _edit_brain_ellipse(edit: Edit, base: Result) -> Result:
+    """The ellipse is a person's; volume and slice stay those of the mask."""
+    result = pipeline.edit_ellipse(base, edit.value)
+    kept = {name: base.measurement.values.get(name) for name in ("volume_ml", "volume_voxels")}
+    values = dict(result.measurement.values) | kept
+    return replace(result, measurement=replace(result.measurement, values=values, slice=base.measurement.slice))
+
+
+def _measured_on(base: Result, number: int) -> Result:
+    """Measure a brain's ellipse on another slice; the mask stays."""
+    from fetalseg.tasks import fetal_brain
+
+    mask = base.segmentation.mask
+    if not mask[number].any():
+        raise FetalSegError(f"There is no brain on slice {number}; choose one that the mask reaches.")
+    _, measured = fetal_brain.measure_mask(mask, base.spacing, None, number)
+    kept: Measurement = replace(measured, confidence=base.measurement.confidence)
+    return replace(base, measurement=kept)
