@@ -42,6 +42,8 @@ class Surface:
         for layer in viewer.layers:
             if layer is not mask and layer is not image:
                 self._set(layer, "visible", False)
+        # napari's own orientation shows volumes mirrored: the patient's left would be on the wrong side.
+        self._set(viewer.scene.camera, "orientation", ("away", "down", "right"))
         viewer.dims.ndisplay = 3
         viewer.reset_view()
         viewer.scene.camera.set_view_direction(_FROM, _UP)

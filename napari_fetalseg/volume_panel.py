@@ -33,9 +33,7 @@ class VolumePanel(QWidget):
         self._jobs: list[workers.Job] = []
         self.surface = Surface(viewer)
         self.number = QPushButton("Number by connected region")
-        self.number.setToolTip(
-            "Number what hangs together, the largest first, as one step that Ctrl-Z undoes"
-        )
+        self.number.setToolTip("Number what hangs together, the largest first, as one step that Ctrl-Z undoes")
         self.montage = QPushButton("Montage…")
         self.montage.setToolTip("Save the slices that hold lesion, with outlines and diameters, as one picture")
         self.three = QPushButton("3-D")

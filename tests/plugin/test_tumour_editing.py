@@ -266,6 +266,21 @@ def test_the_surface_is_seen_in_3d_and_the_flat_view_comes_back(volumes):
     assert not volumes.segment.volume.three.isChecked()
 
 
+def test_the_surface_is_not_mirrored(shown_volumes):
+    window = shown_volumes
+    _start(window)
+    window.segment.volume.three.click()
+    window.qtbot.wait(300)
+    picture = window.viewer.screenshot(canvas_only=True, flash=False)[..., :3].astype(int)
+    large = (picture[..., 2] - picture[..., 0] > 60) & (picture[..., 1] - picture[..., 0] > 40)  # cyan
+    small = picture[..., 0] - picture[..., 2] > 60  # orange
+    assert large.sum() > 200
+    assert small.sum() > 50
+    (large_y, large_x), (small_y, small_x) = (np.argwhere(seen).mean(axis=0) for seen in (large, small))
+    assert small_x > large_x + 10, "columns run to the right, as in the flat view"
+    assert small_y < large_y, "later slices are higher"
+
+
 def test_a_volumes_picture_is_its_montage(volumes, tmp_path):
     _start(volumes)
     paths = [tmp_path / name for name in ("picture.png", "montage.png")]
