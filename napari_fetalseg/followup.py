@@ -1,0 +1,324 @@
+"""The Follow-up dock: how a patient's tumour changed between the volumes that are open."""
+
+from __future__ import annotations
+
+import datetime
+import html
+import weakref
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import (
+    QApplication,
+    QCheckBox,
+    QComboBox,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QPushButton,
+    QScrollArea,
+    QTableWidget,
+    QTableWidgetItem,
+    QVBoxLayout,
+    QWidget,
+)
+
+from fetalseg.errors import FetalSegError
+from fetalseg.growth import followup as growth
+from fetalseg.growth.studies import date_in_name, parse_date
+from fetalseg.result import Result
+from napari_fetalseg import _compat, wording
+from napari_fetalseg.layers.drawing import drawing_of
+from napari_fetalseg.series import Series
+from napari_fetalseg.widgets import AMBER, Dock, ErrorBox, WrappedLabel
+
+if TYPE_CHECKING:
+    import napari.viewer
+
+_EMPTY = "Open two or more volumes of one patient and segment each (target: brain tumour): they are compared here."
+_COLUMNS = ("Study", "Date", "Volume", "Change", "Product", "Change", "Mean diameter a year", "By size")
+_TIPS = (
+    "",
+    "",
+    "",
+    "of the volume, against the baseline",
+    "the products of the measurable lesions' diameters, added up",
+    "of the product, against the baseline",
+    "since the study before; not worked out over less than 90 days",
+    "what the size alone would mean by RANO; CR, PR, MR, SD and PD are for a person to decide",
+)
+
+
+class FollowupWidget(Dock):
+    """Lists the tumour volumes that are open, each with a date, and shows what changed.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+    """
+
+    def __init__(self, viewer: napari.viewer.Viewer) -> None:
+        super().__init__()
+        self.viewer = _compat.real_viewer(viewer)
+        self.session = drawing_of(self.viewer).session
+        self._rows: list[_Row] = []
+        self._typed: weakref.WeakKeyDictionary[Series, tuple[bool, str]] = weakref.WeakKeyDictionary()
+        self.found: growth.Followup | None = None
+        self._make_parts()
+        for signal in (self.session.added, self.session.removed, self.session.changed):
+            self._listen(signal, self.reload)
+        self.reload()
+
+    def _make_parts(self) -> None:
+        self.empty = WrappedLabel(_EMPTY)
+        self.studies = QGridLayout()
+        self.baseline = QComboBox()
+        self.baseline.setToolTip("Changes are told against this study; earlier ones are shown, not compared")
+        self.baseline.activated.connect(self.compare)
+        self.proposal, self.text = WrappedLabel(), WrappedLabel()
+        for label in (self.proposal, self.text):
+            label.setTextFormat(Qt.TextFormat.RichText)
+            label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.table = QTableWidget(0, len(_COLUMNS))
+        self.table.setHorizontalHeaderLabels(_COLUMNS)
+        for column, tip in enumerate(_TIPS):
+            self.table.horizontalHeaderItem(column).setToolTip(tip)
+        self.table.setEditTriggers(QTableWidget.EditTrigger.NoEditTriggers)
+        self.table.verticalHeader().hide()
+        self.copy_button = QPushButton("Copy")
+        self.copy_button.setToolTip("Copy table and sentences as text")
+        self.copy_button.clicked.connect(self.copy)
+        self.error = ErrorBox()
+        row = QHBoxLayout()
+        row.addWidget(QLabel("Baseline"))
+        row.addWidget(self.baseline, 1)
+        inside = QWidget()
+        layout = QVBoxLayout(inside)
+        layout.addWidget(self.empty)
+        layout.addLayout(self.studies)
+        layout.addLayout(row)
+        for part in (self.error, self.proposal, self.table, self.text, self.copy_button):
+            layout.addWidget(part)
+        layout.addStretch()
+        layout.addWidget(WrappedLabel(wording.RESEARCH))
+        scroll = QScrollArea()
+        scroll.setWidgetResizable(True)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        scroll.setFrameShape(QScrollArea.Shape.NoFrame)
+        scroll.setWidget(inside)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.addWidget(scroll)
+        self.setMinimumWidth(self.fontMetrics().averageCharWidth() * 52)
+
+    # The studies
+
+    def reload(self, *_: Any) -> None:
+        """List the tumour volumes that are open; what was typed stays."""
+        if not self.open:
+            return
+        there = [s for s in self.session.series if s.settings.task == "tumour" and 0 in s.results]
+        if [row.series for row in self._rows] != there:
+            self._list(there)
+        self.compare()
+
+    def _list(self, there: list[Series]) -> None:
+        for row in self._rows:
+            for part in row.parts:
+                self.studies.removeWidget(part)
+                part.deleteLater()
+        self._rows = []
+        newest = {id(series.image()): series for series in there}
+        for at, series in enumerate(there):
+            # Of several looks at one volume the newest counts; the others can be chosen instead.
+            first = (newest[id(series.image())] is series, _known_date(series))
+            used, date = self._typed.get(series, first)
+            row = _Row(series, used, date)
+            row.used.toggled.connect(self._edited)
+            row.date.editingFinished.connect(self._edited)
+            for column, part in enumerate(row.parts):
+                self.studies.addWidget(part, at, column)
+            self._rows.append(row)
+        self.studies.setColumnStretch(0, 1)
+
+    def _edited(self) -> None:
+        for row in self._rows:
+            self._typed[row.series] = (row.used.isChecked(), row.date.text())
+        self.compare()
+
+    def set_date(self, series: Series, date: str) -> None:
+        """Type a study's date: ``2020-01-31``, or nothing where it is not known."""
+        next(row for row in self._rows if row.series is series).date.setText(date)
+        self._edited()
+
+    # What changed
+
+    def compare(self, *_: Any) -> None:
+        """Compare the chosen studies; what is wrong is told."""
+        used = [row for row in self._rows if row.used.isChecked()]
+        enough = len(used) >= 2
+        self.empty.setVisible(not enough)
+        for part in (self.baseline, self.proposal, self.table, self.text, self.copy_button):
+            part.setVisible(enough)
+        self.error.clear()
+        self.found = None
+        if not enough:
+            return
+        try:
+            studies = [row.study() for row in used]
+            self._offer([study.name for study in studies])
+            chosen = self.baseline.currentData()
+            self.found = growth.compare(studies, chosen)
+        except FetalSegError as error:
+            self.error.show_error(error)
+            for part in (self.proposal, self.table, self.text, self.copy_button):
+                part.hide()
+            return
+        self._show(self.found)
+
+    def _offer(self, names: list[str]) -> None:
+        kept = self.baseline.currentData()
+        self.baseline.blockSignals(True)
+        self.baseline.clear()
+        self.baseline.addItem("the first by date", None)
+        for name in names:
+            self.baseline.addItem(name, name)
+        self.baseline.setCurrentIndex(max(self.baseline.findData(kept), 0))
+        self.baseline.blockSignals(False)
+
+    def _show(self, found: growth.Followup) -> None:
+        self.proposal.setText(
+            f"<span style='font-size:large; font-weight:600'>{html.escape(_capital(found.proposal))}</span>"
+            "<br>A proposal for a person to judge."
+        )
+        self.table.setRowCount(len(found.changes))
+        for at, change in enumerate(found.changes):
+            for column, text in enumerate(_cells(change, found.baseline)):
+                item = QTableWidgetItem(text)
+                if 2 <= column < len(_COLUMNS) - 1:
+                    item.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+                self.table.setItem(at, column, item)
+        self.table.resizeColumnsToContents()
+        header, bar = self.table.horizontalHeader().sizeHint().height(), self.table.horizontalScrollBar().sizeHint()
+        rows = sum(self.table.rowHeight(i) for i in range(len(found.changes)))
+        self.table.setFixedHeight(header + rows + bar.height() + 4)
+        self.text.setText(_paragraphs(found))
+
+    def copy(self) -> None:
+        """Copy table and sentences as text."""
+        if self.found is None:
+            return
+        lines = ["\t".join(_COLUMNS)]
+        lines += ["\t".join(_cells(change, self.found.baseline)) for change in self.found.changes]
+        lines += ["", f"Proposal, for a person to judge: {self.found.proposal}."]
+        lines += [line for title, told in _told(self.found) for line in (f"{title}:", *(f"- {one}" for one in told))]
+        QApplication.clipboard().setText("\n".join([*lines, wording.RESEARCH]))
+
+
+class _Row:
+    """A volume in the list: whether it is used, and its date."""
+
+    def __init__(self, series: Series, used: bool, date: str) -> None:
+        self.series = series
+        self.used = QCheckBox(series.title)
+        self.used.setChecked(used)
+        self.date = QLineEdit(date)
+        self.date.setPlaceholderText("year-month-day")
+        self.date.setToolTip("Of the scan, as 2020-01-31; empty where it is not known")
+        self.date.setMaximumWidth(self.date.fontMetrics().averageCharWidth() * 16)
+
+    @property
+    def parts(self) -> tuple[QWidget, QWidget]:
+        """The widgets, from left to right."""
+        return self.used, self.date
+
+    def study(self) -> growth.Study:
+        """Return the volume's sizes.
+
+        Raises
+        ------
+        FetalSegError
+            If what was typed is no date.
+        """
+        text = self.date.text().strip()
+        date = parse_date(text) if text else None
+        if text and date is None:
+            raise FetalSegError(f"'{text}' of {self.series.title} is no date; write it as 2020-01-31.")
+        source = "" if date is None else "the volume" if text == _known_date(self.series) else "typed in"
+        return study_of(self.series.title, self.series.results[0], date, source, self.series.source.facts)
+
+
+def study_of(
+    name: str, result: Result, date: datetime.date | None, date_source: str, facts: dict[str, Any]
+) -> growth.Study:
+    """Return a volume's result as a study."""
+    found = result.measurement
+    volume, product = found.values.get("volume_ml"), found.values.get("product_mm2")
+    if found.parts and product == 0:
+        product = None  # lesions, none of them measurable
+    elif not found.parts and volume is not None:
+        product = 0.0  # of nothing
+    lesions = []
+    for part in found.parts:
+        told = part.values.get("measurable")
+        sizes = part.values.get("product_mm2"), part.values.get("volume_ml")
+        lesions.append(growth.Lesion(part.texts["lesion"], *sizes, None if told is None else bool(told)))
+    return growth.Study(
+        name,
+        date,
+        product,
+        volume,
+        tuple(lesions),
+        edited=result.edited,
+        description=str(facts.get("description") or ""),
+        slice_mm=result.spacing.slice_mm if result.spacing else None,
+        model=result.provenance.model,
+        date_source=date_source,
+    )
+
+
+def _known_date(series: Series) -> str:
+    """The study's date as the file tells it, else as its name does; nothing where neither does."""
+    told = series.source.facts.get("study_date")
+    if told:
+        return str(told)
+    named = date_in_name(series.source.name)
+    return named.isoformat() if named else ""
+
+
+def _cells(change: growth.Change, baseline: str) -> list[str]:
+    study = change.study
+    by_size = change.category or change.volume_category or wording.UNKNOWN
+    return [
+        study.name,
+        study.date.isoformat() if study.date else wording.UNKNOWN,
+        _cell(study.volume_ml, ".1f", " ml"),
+        _cell(change.volume_pct, "+.0f", " %"),
+        _cell(study.product_mm2, ".0f", " mm²"),
+        _cell(change.product_pct, "+.0f", " %"),
+        _cell(change.growth_mm_per_year, "+.1f", " mm"),
+        "baseline" if study.name == baseline else by_size,
+    ]
+
+
+def _cell(value: float | None, how: str, unit: str) -> str:
+    return wording.UNKNOWN if value is None else f"{value:{how}}{unit}"
+
+
+def _told(found: growth.Followup) -> list[tuple[str, tuple[str, ...]]]:
+    told = [("Why", found.reasons), ("Beware", found.warnings), ("Not known here", found.unknown)]
+    return [(title, sentences) for title, sentences in told if sentences]
+
+
+def _paragraphs(found: growth.Followup) -> str:
+    out = ""
+    for title, sentences in _told(found):
+        color = f" style='color:{AMBER}'" if title == "Beware" else ""
+        points = "".join(f"<li>{html.escape(sentence)}</li>" for sentence in sentences)
+        out += f"<p><b{color}>{title}</b></p><ul style='margin-left:-24px'>{points}</ul>"
+    return out
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
