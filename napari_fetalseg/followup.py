@@ -37,17 +37,16 @@ if TYPE_CHECKING:
     import napari.viewer
 
 _EMPTY = "Open two or more volumes of one patient and segment each (target: brain tumour): they are compared here."
-_COLUMNS = ("Study", "Date", "Volume", "Change", "Product", "Change", "Mean diameter a year", "By size")
-_TIPS = (
-    "",
-    "",
-    "",
-    "of the volume, against the baseline",
-    "the products of the measurable lesions' diameters, added up",
-    "of the product, against the baseline",
-    "since the study before; not worked out over less than 90 days",
-    "what the size alone would mean by RANO; CR, PR, MR, SD and PD are for a person to decide",
-)
+#: Of the table in the dock, with what each column holds.
+_SHOWN = {
+    "Study": "Its date, or its name where that is not known",
+    "Volume": "With its change against the baseline",
+    "Product": "Of the measurable lesions' diameters, added up; with its change against the baseline",
+    "mm/year": "Growth of the mean diameter since the study before; not worked out over less than 90 days",
+    "By size": "What the size alone would mean by RANO; a person decides",
+}
+#: Of the copied table.
+_COPIED = ("Study", "Date", "Volume", "Change", "Product", "Change", "Mean diameter, mm/year", "By size")
 
 
 class FollowupWidget(Dock):
@@ -80,10 +79,13 @@ class FollowupWidget(Dock):
         for label in (self.proposal, self.text):
             label.setTextFormat(Qt.TextFormat.RichText)
             label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self.table = QTableWidget(0, len(_COLUMNS))
-        self.table.setHorizontalHeaderLabels(_COLUMNS)
-        for column, tip in enumerate(_TIPS):
+        self.table = QTableWidget(0, len(_SHOWN))
+        self.table.setHorizontalHeaderLabels(list(_SHOWN))
+        for column, tip in enumerate(_SHOWN.values()):
             self.table.horizontalHeaderItem(column).setToolTip(tip)
+        self.table.horizontalHeader().setStretchLastSection(True)
+        self.table.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.table.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.table.setEditTriggers(QTableWidget.EditTrigger.NoEditTriggers)
         self.table.verticalHeader().hide()
         self.copy_button = QPushButton("Copy")
@@ -194,22 +196,23 @@ class FollowupWidget(Dock):
         )
         self.table.setRowCount(len(found.changes))
         for at, change in enumerate(found.changes):
-            for column, text in enumerate(_cells(change, found.baseline)):
+            for column, text in enumerate(_brief(change, found.baseline)):
                 item = QTableWidgetItem(text)
-                if 2 <= column < len(_COLUMNS) - 1:
+                item.setToolTip(change.study.name if column == 0 else "")
+                if 0 < column < len(_SHOWN) - 1:
                     item.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
                 self.table.setItem(at, column, item)
         self.table.resizeColumnsToContents()
-        header, bar = self.table.horizontalHeader().sizeHint().height(), self.table.horizontalScrollBar().sizeHint()
+        self.table.resizeRowsToContents()
         rows = sum(self.table.rowHeight(i) for i in range(len(found.changes)))
-        self.table.setFixedHeight(header + rows + bar.height() + 4)
+        self.table.setFixedHeight(self.table.horizontalHeader().sizeHint().height() + rows + 4)
         self.text.setText(_paragraphs(found))
 
     def copy(self) -> None:
         """Copy table and sentences as text."""
         if self.found is None:
             return
-        lines = ["\t".join(_COLUMNS)]
+        lines = ["\t".join(_COPIED)]
         lines += ["\t".join(_cells(change, self.found.baseline)) for change in self.found.changes]
         lines += ["", f"Proposal, for a person to judge: {self.found.proposal}."]
         lines += [line for title, told in _told(self.found) for line in (f"{title}:", *(f"- {one}" for one in told))]
@@ -300,6 +303,17 @@ def _cells(change: growth.Change, baseline: str) -> list[str]:
         _cell(change.growth_mm_per_year, "+.1f", " mm"),
         "baseline" if study.name == baseline else by_size,
     ]
+
+
+def _brief(change: growth.Change, baseline: str) -> list[str]:
+    """The same in fewer, narrower columns."""
+    name, date, volume, volume_change, product, product_change, grown, by_size = _cells(change, baseline)
+    study = name if change.study.date is None else date
+    both = [
+        value if change == wording.UNKNOWN or by_size == "baseline" else f"{value}\n{change}"
+        for value, change in ((volume, volume_change), (product, product_change))
+    ]
+    return [study, *both, grown.removesuffix(" mm"), by_size]
 
 
 def _cell(value: float | None, how: str, unit: str) -> str:

@@ -59,7 +59,8 @@ def _confidence(result: Result) -> str:
 def _scale(result: Result) -> str:
     if result.spacing is None:
         return spacings.UNKNOWN
-    return f"{spacings.text(result.spacing)} · {result.spacing.source}"
+    volume = bool(tasks.get(result.task).VOLUME)
+    return f"{spacings.text(result.spacing, volume)} · {result.spacing.source}"
 
 
 _ORDER = list(wording.STATES)

@@ -201,7 +201,11 @@ class Drawing:
 
     def _on_selected(self, series: Series | None, frame: int | None, chooser: str) -> None:
         viewer = self._viewer()
-        if viewer is None or series is None or frame is None or chooser != "row":
+        if viewer is None or series is None or frame is None:
+            return
+        if chooser == "run" and series.volume:
+            self._show_found(series, frame)
+        if chooser != "row":
             return
         drawn = self.ensure(series)
         reference = self._reference(series)
@@ -212,6 +216,15 @@ class Drawing:
             self._go_to(series, frame, reference)
         viewer.layers.selection.active = drawn.lines
         drawn.select(frame, self.session.lesion)
+
+    def _show_found(self, series: Series, frame: int) -> None:
+        """After a run, go to the slice with most of it where the slice on the screen shows nothing."""
+        viewer, reference, result = self._viewer(), self._reference(series), series.results[frame]
+        on = result.measurement.slice
+        if viewer is None or reference is None or on is None or view_problem(viewer):
+            return
+        if not result.segmentation.mask[current_frame(viewer, reference, series.geometry)].any():
+            show_frame(viewer, reference, series.geometry, on)
 
     def _go_to(self, series: Series, frame: int, reference: Any) -> None:
         """Show a row: its frame, or the slice on which its lesion is largest, with the lesion in the middle."""

@@ -203,13 +203,8 @@ def current_frame(viewer: Any, layer: Any, geometry: Geometry | None = None) -> 
         return 0
     point = list(viewer.dims.point[-layer.ndim :])
     point = [0.0] * (layer.ndim - len(point)) + point
-    common = viewer.layers.extent.units
-    if common is not None:
-        import pint
-
-        registry = pint.get_application_registry()
-        units = common[-layer.ndim :]
-        point = [registry.Quantity(x, u).to(v).magnitude for x, u, v in zip(point, units, layer.units, strict=True)]
+    units = _viewer_units(viewer, layer)
+    point = [_converted(x, u, v) for x, u, v in zip(point, units, layer.units, strict=True)]
     index = np.round(layer.world_to_data(point)).astype(int)[: len(lead)]
     index = np.clip(index, 0, np.array(lead) - 1)
     return int(np.ravel_multi_index(tuple(index), lead))
@@ -235,12 +230,22 @@ def center_on(viewer: Any, layer: Any, geometry: Geometry, frame: int, row_colum
 
 def _to_viewer(viewer: Any, layer: Any, point: list[float]) -> list[float]:
     """Return a point of a layer, in its pixels, in the viewer's world, whose unit is that of its finest layer."""
-    world = list(layer.data_to_world(point))
-    common = viewer.layers.extent.units
-    if common is not None:
-        import pint
+    world = layer.data_to_world(point)
+    units = _viewer_units(viewer, layer)
+    return [_converted(x, v, u) for x, u, v in zip(world, units, layer.units, strict=True)]
 
-        registry = pint.get_application_registry()
-        units = common[-layer.ndim :]
-        world = [registry.Quantity(x, v).to(u).magnitude for x, u, v in zip(world, units, layer.units, strict=True)]
-    return world
+
+def _viewer_units(viewer: Any, layer: Any) -> tuple[Any, ...]:
+    """The units of the viewer's axes that are the layer's; the layer's own where the layers share none."""
+    common = viewer.layers.extent.units
+    return tuple(layer.units if common is None else common[-layer.ndim :])
+
+
+def _converted(value: float, unit: Any, wanted: Any) -> float:
+    """Return a length in another unit; as it is where one is no length, as while layers come and go."""
+    import pint
+
+    try:
+        return float(pint.get_application_registry().Quantity(value, unit).to(wanted).magnitude)
+    except pint.DimensionalityError:
+        return float(value)

@@ -17,7 +17,9 @@ AFTER = ellipsoid((12, 45, 35), (6, 14, 14))
 def dock(volumes):
     made = FollowupWidget(volumes.viewer)
     volumes.viewer.window.add_dock_widget(made, name="Follow-up")
-    return made
+    yield made
+    if made.open:
+        volumes.viewer.window.remove_dock_widget(made)
 
 
 def _open(window, lesion: np.ndarray, name: str, date: str | None = None, **looks):
@@ -46,8 +48,10 @@ def test_change_growth_and_category_of_two_dated_studies(volumes, dock):
     assert last.product_pct == pytest.approx(100 * (1.4**2 - 1), abs=10)
     grown = (2 * AFTER.sum() * 3) ** (1 / 3) - (2 * BEFORE.sum() * 3) ** (1 / 3)
     assert last.growth_mm_per_year == pytest.approx(grown, rel=0.1)
-    assert dock.table.item(0, 7).text() == "baseline"
-    assert dock.table.item(1, 7).text() == "PD"
+    rows = [[dock.table.item(row, column).text() for column in range(5)] for row in range(2)]
+    assert [row[0] for row in rows] == ["2001-01-01", "2002-01-01"]
+    assert [row[4] for row in rows] == ["baseline", "PD"]
+    assert rows[1][1].endswith(f"\n{last.volume_pct:+.0f} %")
     assert "progression" in dock.proposal.text()
     assert "A proposal for a person to judge" in dock.proposal.text()
     assert "corticosteroids" in dock.text.text()

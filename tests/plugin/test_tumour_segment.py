@@ -46,6 +46,16 @@ def test_a_volume_gets_numbered_labels_two_diameters_a_lesion_and_a_row_each(vol
     assert rows[0]["Volume"] in volumes.segment.result.text()
 
 
+def test_after_a_run_a_slice_with_lesion_is_on_the_screen(volumes):
+    volumes.add(phantom(), **MM)
+    volumes.viewer.dims.set_current_step(0, 1)
+    volumes.run()
+    assert volumes.viewer.dims.current_step[0] == 12
+    volumes.viewer.dims.set_current_step(0, 14)
+    volumes.run()
+    assert volumes.viewer.dims.current_step[0] == 14, "there is something to see already"
+
+
 def test_a_lesions_lines_have_its_labels_colour_and_the_longest_is_thicker(volumes):
     volumes.add(phantom(), **MM)
     volumes.run()
