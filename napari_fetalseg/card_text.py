@@ -14,12 +14,13 @@ def figures(card: Card) -> list[str]:
         if isinstance(values, Mapping):
             parts = []
             dice, adf = _number(values, "dsc"), _number(values, "adf_mm")
+            dice = _number(values, "dice") if dice is None else dice
             if dice is not None:
                 parts.append(f"Dice {dice:.1f} %")
             if adf is not None:
                 parts.append(f"mean error {adf:.1f} mm")
             if parts:
-                return parts
+                return parts + ["non-commercial"] * ("non-commercial" in card.weights_licence.lower())
     return []
 
 
@@ -31,7 +32,7 @@ def text(card: Card) -> str:
         if values:
             lines += [title, *_lines(values, 1), ""]
     if card.intervals:
-        lines += ["95 % interval of HC", *(f"  at {size:.0f} mm: ± {half:.1f} mm" for size, half in card.intervals), ""]
+        lines += [*_interval(card), ""]
     for title, words in (
         ("Limits", card.limits),
         ("Licence of the data", card.data_licence),
@@ -41,6 +42,12 @@ def text(card: Card) -> str:
         if words:
             lines += [title, f"  {words}", ""]
     return "\n".join(lines).rstrip()
+
+
+def _interval(card: Card) -> list[str]:
+    if card.task == "tumour":  # a share of the volume
+        return ["95 % interval of the volume", f"  ± {100 * card.intervals[0][1]:.0f} %"]
+    return ["95 % interval of HC", *(f"  at {size:.0f} mm: ± {half:.1f} mm" for size, half in card.intervals)]
 
 
 def _number(values: Mapping[str, Any], name: str) -> float | None:

@@ -47,7 +47,7 @@ class ResultPanel(QWidget):
 
     def convert(self) -> None:
         """Make the selected ellipse the mask."""
-        if self._session.selection is not None:
+        if self._session.selection is not None and not self._session.selection[0].volume:
             self._session.ellipse_to_mask(*self._session.selection)
 
     def go_back(self) -> None:

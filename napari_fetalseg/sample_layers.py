@@ -27,6 +27,17 @@ def cine_loop() -> list[LayerData]:
     return _open("cine_loop")
 
 
+def flair_phantom() -> list[LayerData]:
+    """Open the FLAIR phantom with two lesions."""
+    from fetalseg import samples
+    from napari_fetalseg.reader import get_reader
+
+    path = str(samples.folder() / samples.VOLUME)
+    reader = get_reader(path)
+    assert reader is not None
+    return reader(path)
+
+
 def _open(stem: str) -> list[LayerData]:
     from fetalseg import samples
     from fetalseg.io.registry import read

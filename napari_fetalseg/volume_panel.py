@@ -85,6 +85,7 @@ class VolumePanel(QWidget):
             self.surface.start(drawn.mask.layer, chosen[0].image())
         else:
             self.surface.stop()
+            self._viewer.dims.ndisplay = 2  # also where napari's own button had turned it
         self.refresh()
 
     def _ask_and_save(self) -> None:

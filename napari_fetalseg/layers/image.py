@@ -238,7 +238,8 @@ def _to_viewer(viewer: Any, layer: Any, point: list[float]) -> list[float]:
 def _viewer_units(viewer: Any, layer: Any) -> tuple[Any, ...]:
     """The units of the viewer's axes that are the layer's; the layer's own where the layers share none."""
     common = viewer.layers.extent.units
-    return tuple(layer.units if common is None else common[-layer.ndim :])
+    shared = common is not None and len(common) >= layer.ndim
+    return tuple(common[-layer.ndim :] if shared else layer.units)
 
 
 def _converted(value: float, unit: Any, wanted: Any) -> float:

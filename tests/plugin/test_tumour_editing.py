@@ -266,6 +266,23 @@ def test_the_surface_is_seen_in_3d_and_the_flat_view_comes_back(volumes):
     assert not volumes.segment.volume.three.isChecked()
 
 
+def test_the_button_turns_back_what_naparis_own_button_turned(volumes):
+    _start(volumes)
+    volumes.viewer.dims.ndisplay = 3
+    assert volumes.segment.volume.three.isChecked()
+    volumes.segment.volume.three.click()
+    assert volumes.viewer.dims.ndisplay == 2
+
+
+def test_the_key_that_makes_an_ellipse_the_mask_leaves_volumes_alone(volumes):
+    _start(volumes)
+    before = volumes.result()
+    volumes.segment.result.convert()
+    volumes.settle()
+    assert volumes.result() is before
+    assert volumes.segment.error.sentence() == ""
+
+
 def test_the_surface_is_not_mirrored(shown_volumes):
     window = shown_volumes
     _start(window)
