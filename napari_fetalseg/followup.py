@@ -39,11 +39,10 @@ if TYPE_CHECKING:
 _EMPTY = "Open two or more volumes of one patient and segment each (target: brain tumour): they are compared here."
 #: Of the table in the dock, with what each column holds.
 _SHOWN = {
-    "Study": "Its date, or its name where that is not known",
+    "Study": "Its date, or its name where that is not known; under it what the size alone would mean by RANO",
     "Volume": "With its change against the baseline",
     "Product": "Of the measurable lesions' diameters, added up; with its change against the baseline",
     "mm/year": "Growth of the mean diameter since the study before; not worked out over less than 90 days",
-    "By size": "What the size alone would mean by RANO; a person decides",
 }
 #: Of the copied table.
 _COPIED = ("Study", "Date", "Volume", "Change", "Product", "Change", "Mean diameter, mm/year", "By size")
@@ -199,7 +198,7 @@ class FollowupWidget(Dock):
             for column, text in enumerate(_brief(change, found.baseline)):
                 item = QTableWidgetItem(text)
                 item.setToolTip(change.study.name if column == 0 else "")
-                if 0 < column < len(_SHOWN) - 1:
+                if column > 0:
                     item.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
                 self.table.setItem(at, column, item)
         self.table.resizeColumnsToContents()
@@ -313,7 +312,8 @@ def _brief(change: growth.Change, baseline: str) -> list[str]:
         value if change == wording.UNKNOWN or by_size == "baseline" else f"{value}\n{change}"
         for value, change in ((volume, volume_change), (product, product_change))
     ]
-    return [study, *both, grown.removesuffix(" mm"), by_size]
+    known = by_size != wording.UNKNOWN
+    return [f"{study}\n{by_size}" if known else study, *both, grown.removesuffix(" mm")]
 
 
 def _cell(value: float | None, how: str, unit: str) -> str:
