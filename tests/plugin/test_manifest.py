@@ -30,7 +30,9 @@ def test_the_installed_manifest_names_what_exists(manifest):
     assert manifest.display_name == "FetalSeg"
     assert [w.display_name for w in manifest.contributions.widgets] == ["Segment", "Measurements", "Follow-up"]
     assert list(manifest.contributions.menus) == ["napari/layers/segment"]
-    assert {s.key for s in manifest.contributions.sample_data} == {n.split(".")[0] for n in (*samples.names(), samples.VOLUME)}
+    assert {s.key for s in manifest.contributions.sample_data} == {
+        n.split(".")[0] for n in (*samples.names(), samples.VOLUME)
+    }
 
 
 def test_the_file_in_the_package_is_the_one_at_the_top():
