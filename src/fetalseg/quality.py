@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from fetalseg.result import Flag, State
+from fetalseg.scan import Spacing
 
 _TEXTS: dict[str, tuple[State, str]] = {
     "no_head": (State.REFUSE, "No head was found."),
@@ -56,6 +57,13 @@ def worst(flags: Iterable[Flag]) -> State:
     """Return the gravest state of some flags; *accept* where there is none."""
     order = [State.ACCEPT, State.CHECK, State.REFUSE]
     return max((f.state for f in flags), key=order.index, default=State.ACCEPT)
+
+
+def scale_codes(spacing: Spacing | None) -> list[str]:
+    """Return the codes of what a volume's scale lacks."""
+    if spacing is None:
+        return ["no_spacing"]
+    return ["no_slice_spacing"] if spacing.slice_mm is None else []
 
 
 @dataclass(frozen=True)

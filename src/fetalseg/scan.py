@@ -48,6 +48,11 @@ class Spacing:
         """Row and column spacing in mm."""
         return self.row_mm, self.column_mm
 
+    @property
+    def voxel_ml(self) -> float | None:
+        """Volume of a voxel in ml; None where the distance between slices is not known."""
+        return None if self.slice_mm is None else self.row_mm * self.column_mm * self.slice_mm / 1000
+
 
 @dataclass(frozen=True, eq=False)
 class Layout:

@@ -142,8 +142,8 @@ def measure_mask(
     plane, on_plane = head.measure_mask(inside[chosen], spacing)
     values: dict[str, float | None] = dict.fromkeys(_VALUES)
     values |= {"volume_voxels": float(areas.sum())}
-    if spacing is not None and spacing.slice_mm is not None:
-        values["volume_ml"] = float(areas.sum()) * spacing.row_mm * spacing.column_mm * spacing.slice_mm / 1000
+    if spacing is not None and spacing.voxel_ml is not None:
+        values["volume_ml"] = float(areas.sum()) * spacing.voxel_ml
     values |= {name: on_plane.values[name] for name in _ELLIPSE}
     flags = (*(f for f in on_plane.flags if f.code in _SHARED), *_doubts(values["volume_ml"], spacing))
     return Segmentation(inside, plane.outline_xy), Measurement(
@@ -165,10 +165,8 @@ def measure_ellipse(ellipse: Ellipse, spacing: Spacing | None, card: Card | None
 
 
 def _doubts(volume_ml: float | None, spacing: Spacing | None) -> list[Flag]:
-    if spacing is None:
-        return [quality.flag("no_spacing")]
     if volume_ml is None:
-        return [quality.flag("no_slice_spacing")]
+        return [quality.flag(code) for code in quality.scale_codes(spacing)]
     low, high = _VOLUME_ML
     if low <= volume_ml <= high:
         return []

@@ -93,7 +93,7 @@ def segment_volume(
             if seen[number].max() > level:
                 mask[number] = view.spread(seen[number], (pixels.shape[1], pixels.shape[2])) > level
     if slices is not None:
-        mask[[n for n in range(len(mask)) if n not in set(slices)]] = 0
+        mask[np.setdiff1d(np.arange(len(mask)), slices)] = 0
     labels, trusts = _trusted(number_lesions(mask, settings.smallest_lesion_voxels), view, seen, apart)
     measured = measure(labels, spacing)
     if not measured.parts:
@@ -211,8 +211,8 @@ def _lesion(number: int, inside: NDArray[np.bool_], place: tuple[slice, ...], sp
     values |= {"volume_voxels": voxels, "area_px2": float(areas[best]), "slices": on}
     if spacing:
         values["area_mm2"] = float(areas[best]) * row * column
-        if spacing.slice_mm is not None:
-            values["volume_ml"] = voxels * row * column * spacing.slice_mm / 1000
+        if spacing.voxel_ml is not None:
+            values["volume_ml"] = voxels * spacing.voxel_ml
     part = Measurement(values=values, slice=place[0].start + best, texts={"lesion": str(number)})
     lines = diameters(inside[best], row, column)
     moved = tuple(_moved(line, place[2].start, place[1].start) for line in lines) if lines else ()
@@ -273,17 +273,11 @@ def _nothing(
     """No lesion: volumes of nothing are 0, and whether that is so is for a person to check."""
     values: dict[str, float | None] = dict.fromkeys(_VALUES)
     values |= {"volume_voxels": 0.0, "lesions": 0.0, "slices": 0.0, "measurable": 0.0}
-    if spacing is not None and spacing.slice_mm is not None:
+    if spacing is not None and spacing.voxel_ml is not None:
         values["volume_ml"] = 0.0
-    flags = tuple(quality.flag(code) for code in (*notes, "no_tumour", *_scale_codes(spacing)))
+    flags = tuple(quality.flag(code) for code in (*notes, "no_tumour", *quality.scale_codes(spacing)))
     empty = Measurement(values=values, flags=flags, state=quality.worst(flags), texts={"lesion": "all"})
     return Segmentation(np.zeros(shape, np.uint8)), empty
-
-
-def _scale_codes(spacing: Spacing | None) -> list[str]:
-    if spacing is None:
-        return ["no_spacing"]
-    return ["no_slice_spacing"] if spacing.slice_mm is None else []
 
 
 def _judged(
@@ -310,7 +304,7 @@ def _judged(
         )
     sizes = [part.values["volume_voxels"] or 0.0 for part in parts]
     overall = None if trusts is None else round(float(np.average(trusts, weights=sizes)), 4)
-    codes = [*notes, *_scale_codes(spacing)]
+    codes = [*notes, *quality.scale_codes(spacing)]
     if len(labels) == 1:
         codes.append("single_slice")
     elif labels[0].any() or labels[-1].any():
