@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import html
 import weakref
 from typing import TYPE_CHECKING, Any
@@ -26,8 +25,7 @@ from qtpy.QtWidgets import (
 
 from fetalseg.errors import FetalSegError
 from fetalseg.growth import followup as growth
-from fetalseg.growth.studies import date_in_name, parse_date
-from fetalseg.result import Result
+from fetalseg.growth.studies import date_in_name, of_result, parse_date
 from napari_fetalseg import _compat, wording
 from napari_fetalseg.layers.drawing import drawing_of
 from napari_fetalseg.series import Series
@@ -214,7 +212,7 @@ class FollowupWidget(Dock):
         lines = ["\t".join(_COPIED)]
         lines += ["\t".join(_cells(change, self.found.baseline)) for change in self.found.changes]
         lines += ["", f"Proposal, for a person to judge: {self.found.proposal}."]
-        lines += [line for title, told in _told(self.found) for line in (f"{title}:", *(f"- {one}" for one in told))]
+        lines += [line for title, told in self.found.told for line in (f"{title}:", *(f"- {one}" for one in told))]
         QApplication.clipboard().setText("\n".join([*lines, wording.RESEARCH]))
 
 
@@ -248,36 +246,8 @@ class _Row:
         if text and date is None:
             raise FetalSegError(f"'{text}' of {self.series.title} is no date; write it as 2020-01-31.")
         source = "" if date is None else "the volume" if text == _known_date(self.series) else "typed in"
-        return study_of(self.series.title, self.series.results[0], date, source, self.series.source.facts)
-
-
-def study_of(
-    name: str, result: Result, date: datetime.date | None, date_source: str, facts: dict[str, Any]
-) -> growth.Study:
-    """Return a volume's result as a study."""
-    found = result.measurement
-    volume, product = found.values.get("volume_ml"), found.values.get("product_mm2")
-    if found.parts and product == 0:
-        product = None  # lesions, none of them measurable
-    elif not found.parts and volume is not None:
-        product = 0.0  # of nothing
-    lesions = []
-    for part in found.parts:
-        told = part.values.get("measurable")
-        sizes = part.values.get("product_mm2"), part.values.get("volume_ml")
-        lesions.append(growth.Lesion(part.texts["lesion"], *sizes, None if told is None else bool(told)))
-    return growth.Study(
-        name,
-        date,
-        product,
-        volume,
-        tuple(lesions),
-        edited=result.edited,
-        description=str(facts.get("description") or ""),
-        slice_mm=result.spacing.slice_mm if result.spacing else None,
-        model=result.provenance.model,
-        date_source=date_source,
-    )
+        description = str(self.series.source.facts.get("description") or "")
+        return of_result(self.series.title, self.series.results[0], date, source, description)
 
 
 def _known_date(series: Series) -> str:
@@ -320,14 +290,9 @@ def _cell(value: float | None, how: str, unit: str) -> str:
     return wording.UNKNOWN if value is None else f"{value:{how}}{unit}"
 
 
-def _told(found: growth.Followup) -> list[tuple[str, tuple[str, ...]]]:
-    told = [("Why", found.reasons), ("Beware", found.warnings), ("Not known here", found.unknown)]
-    return [(title, sentences) for title, sentences in told if sentences]
-
-
 def _paragraphs(found: growth.Followup) -> str:
     out = ""
-    for title, sentences in _told(found):
+    for title, sentences in found.told:
         color = f" style='color:{AMBER}'" if title == "Beware" else ""
         points = "".join(f"<li>{html.escape(sentence)}</li>" for sentence in sentences)
         out += f"<p><b{color}>{title}</b></p><ul style='margin-left:-24px'>{points}</ul>"

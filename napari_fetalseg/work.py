@@ -12,13 +12,12 @@ from numpy.typing import NDArray
 
 from fetalseg import pipeline, tasks
 from fetalseg.errors import FetalSegError
-from fetalseg.result import Measurement, Result
+from fetalseg.result import Result
 from fetalseg.scan import Spacing
 from fetalseg.settings import SegmentSettings
 from napari_fetalseg import torch_import
 from napari_fetalseg.layers.image import Source
 from napari_fetalseg.series import Edit, part_of
-from napari_fetalseg.slice_merge import merge
 from napari_fetalseg.workers import Token
 
 # Results are handed over together, so that fast frames do not keep the window busy with drawing.
@@ -110,16 +109,17 @@ def original(result: Result) -> Result:
 
 def _apply_to_volume(edit: Edit, base: Result) -> Result:
     from fetalseg.tasks import tumour
+    from fetalseg.tasks.slice_merge import merge
 
     mask = base.segmentation.mask
     if edit.change == "calipers":
         return pipeline.edit_calipers(base, edit.part, edit.value)
     if edit.change == "ellipse":
-        return _edit_brain_ellipse(edit, base)
+        return pipeline.edit_ellipse(base, edit.value)
     if edit.change == "slice":
         number, found = edit.value
         if base.task == "fetal-brain":
-            return _measured_on(base, number)
+            return pipeline.measure_on(base, number)
         return _remeasured(base, merge(mask, number, found, edit.series.settings.smallest_lesion_voxels))
     if edit.change == "number":
         return _remeasured(base, tumour.number_lesions(mask))
@@ -146,23 +146,3 @@ def _remeasured(base: Result, mask: NDArray[Any]) -> Result:
         if lesion not in touched and there is not None and there.calipers != part.calipers:
             result = pipeline.edit_calipers(result, lesion, part.calipers)
     return result
-
-
-def _edit_brain_ellipse(edit: Edit, base: Result) -> Result:
-    """The ellipse is a person's; volume and slice stay those of the mask."""
-    result = pipeline.edit_ellipse(base, edit.value)
-    kept = {name: base.measurement.values.get(name) for name in ("volume_ml", "volume_voxels")}
-    values = dict(result.measurement.values) | kept
-    return replace(result, measurement=replace(result.measurement, values=values, slice=base.measurement.slice))
-
-
-def _measured_on(base: Result, number: int) -> Result:
-    """Measure a brain's ellipse on another slice; the mask stays."""
-    from fetalseg.tasks import fetal_brain
-
-    mask = base.segmentation.mask
-    if not mask[number].any():
-        raise FetalSegError(f"There is no brain on slice {number}; choose one that the mask reaches.")
-    _, measured = fetal_brain.measure_mask(mask, base.spacing, None, number)
-    kept: Measurement = replace(measured, confidence=base.measurement.confidence)
-    return replace(base, measurement=kept)

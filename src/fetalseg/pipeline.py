@@ -178,7 +178,11 @@ def edit_ellipse(result: Result, ellipse: Ellipse, *, redraw_mask: bool = False)
     redraw_mask : bool
         Whether the ellipse becomes the mask as well; else the mask stays as it was.
     """
-    measurement = tasks.get(result.task).measure_ellipse(ellipse, result.spacing, None)
+    task = tasks.get(result.task)
+    measurement = task.measure_ellipse(ellipse, result.spacing, None)
+    if task.VOLUME:  # volume and slice stay those of the mask
+        kept = {name: result.measurement.values.get(name) for name in ("volume_ml", "volume_voxels")}
+        measurement = replace(measurement, values={**measurement.values, **kept}, slice=result.measurement.slice)
     segmentation = result.segmentation
     if redraw_mask:
         shape = (segmentation.mask.shape[0], segmentation.mask.shape[1])
@@ -192,6 +196,23 @@ def edit_calipers(result: Result, lesion: str, calipers: tuple[Caliper, ...]) ->
 
     measurement = tumour.measure_calipers(result.measurement, lesion, calipers, result.spacing)
     return result.edit(result.segmentation, measurement, "calipers")
+
+
+def measure_on(result: Result, slice: int) -> Result:
+    """Return a fetal brain's result with its ellipse measured on another axial slice; the mask stays.
+
+    Raises
+    ------
+    FetalSegError
+        If the mask does not reach that slice.
+    """
+    from fetalseg.tasks import fetal_brain
+
+    mask = result.segmentation.mask
+    if not mask[slice].any():
+        raise FetalSegError(f"There is no brain on slice {slice}; choose one that the mask reaches.")
+    _, measured = fetal_brain.measure_mask(mask, result.spacing, None, slice)
+    return replace(result, measurement=replace(measured, confidence=result.measurement.confidence))
 
 
 def recalibrate(result: Result, spacing: Spacing | None) -> Result:

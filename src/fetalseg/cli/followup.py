@@ -136,11 +136,10 @@ def _print(found: Followup) -> None:
             f"{_cell(change.growth_mm_per_year, '+.1f'):>9}  {mark}"
         )
     print(f"\nProposal, for a person to judge: {found.proposal}.")
-    for title, sentences in (("Why", found.reasons), ("Beware", found.warnings), ("Not known here", found.unknown)):
-        if sentences:
-            print(f"{title}:")
-            for sentence in sentences:
-                print(f"  - {sentence}")
+    for title, sentences in found.told:
+        print(f"{title}:")
+        for sentence in sentences:
+            print(f"  - {sentence}")
 
 
 def _cell(value: float | None, how: str, unit: str = "") -> str:

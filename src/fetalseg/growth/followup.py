@@ -152,6 +152,12 @@ class Followup:
     warnings: tuple[str, ...]
     unknown: tuple[str, ...] = UNKNOWN
 
+    @property
+    def told(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        """The sentences under the titles that doors show, without empty ones."""
+        told = ("Why", self.reasons), ("Beware", self.warnings), ("Not known here", self.unknown)
+        return tuple((title, sentences) for title, sentences in told if sentences)
+
 
 def mean_diameter(volume_ml: float) -> float:
     """Return the mean tumour diameter in mm: the cube root of twice the volume.
@@ -301,9 +307,7 @@ def _proposal(last: Change, base: Study, growth: float | None) -> tuple[str, lis
     proposal = CATEGORIES[chosen] if chosen else "by size: can't be told"
     if chosen and last.category is None:
         proposal += " (by volume; the products can't be compared)"
-    reasons = [
-        f"Last study {_named(last.study)} against the baseline {_named(base)}.",
-    ]
+    reasons = [f"Last study {_named(last.study)} against the baseline {_named(base)}."]
     for what, now, then, against, lowest, nadir, unit in (
         ("Product", last.study.product_mm2, base.product_mm2, last.product_pct, last.product_nadir_pct,
          last.product_nadir, "mm²"),

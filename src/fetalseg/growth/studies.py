@@ -1,4 +1,4 @@
-"""Studies of one patient, read from the tables that ``fetalseg segment --task tumour`` writes."""
+"""Studies of one patient: of results, and of the tables that ``fetalseg segment --task tumour`` writes."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pathlib import Path
 
 from fetalseg.errors import SettingsError, UnreadableError
 from fetalseg.growth.followup import Lesion, Study
+from fetalseg.result import Result
 
 TABLE = "measurements.csv"
 _DATE = re.compile(r"(?<!\d)((?:19|20)\d\d)([-_.]?)(\d\d)\2(\d\d)(?!\d)")
@@ -188,16 +189,12 @@ def _study(name: str, rows: Sequence[Row], known: Mapping[str, datetime.date], t
             raise UnreadableError(f"{table}: {column} of {name} is '{text}', which is no size.")
         return number
 
-    product, volume = value(everything, "product_mm2"), value(everything, "volume_ml")
-    if everything.get("status") == "empty" and volume is not None:
-        product = 0.0  # of nothing
-    elif product == 0:
-        product = None  # lesions, none of them measurable
+    volume = value(everything, "volume_ml")
     date, source = _date(name, everything, known)
     return Study(
         name=name,
         date=date,
-        product_mm2=product,
+        product_mm2=_product(value(everything, "product_mm2"), volume, everything.get("status") != "empty"),
         volume_ml=volume,
         lesions=tuple(
             Lesion(row["lesion"], value(row, "product_mm2"), value(row, "volume_ml"), _yes(row.get("measurable", "")))
@@ -209,6 +206,38 @@ def _study(name: str, rows: Sequence[Row], known: Mapping[str, datetime.date], t
         model=everything.get("model", ""),
         date_source=source,
     )
+
+
+def of_result(
+    name: str, result: Result, date: datetime.date | None, date_source: str = "", description: str = ""
+) -> Study:
+    """Return a volume's result as a study."""
+    found = result.measurement
+    lesions = []
+    for part in found.parts:
+        told = part.values.get("measurable")
+        sizes = part.values.get("product_mm2"), part.values.get("volume_ml")
+        lesions.append(Lesion(part.texts["lesion"], *sizes, None if told is None else bool(told)))
+    volume = found.values.get("volume_ml")
+    return Study(
+        name,
+        date,
+        _product(found.values.get("product_mm2"), volume, found.found),
+        volume,
+        tuple(lesions),
+        edited=result.edited,
+        description=description,
+        slice_mm=result.spacing.slice_mm if result.spacing else None,
+        model=result.provenance.model,
+        date_source=date_source,
+    )
+
+
+def _product(product: float | None, volume: float | None, found: bool) -> float | None:
+    """The sum of products as a study has it: 0 of nothing, not known of lesions of which none is measurable."""
+    if not found:
+        return product if volume is None else 0.0
+    return product or None
 
 
 def _yes(text: str) -> bool | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from napari_fetalseg.slice_merge import merge
+from fetalseg.tasks.slice_merge import merge
 
 
 def _volume() -> np.ndarray:
