@@ -98,7 +98,8 @@ def test_a_folder_without_volumes_is_told(tmp_path: Path) -> None:
 
 
 def test_stacks_are_the_same_for_the_same_seed_epoch_and_place(data: Path) -> None:
-    prepared = [Prepared.of(*v.read(), (32, 32)) for v in lgg.read(data)]
+    read = [v.read() for v in lgg.read(data)]
+    prepared = [Prepared.of(scan.pixels, mask, (32, 32)) for scan, mask in read]
     first, again = (next(VolumeData(prepared, [], [], TINY).batches(3)) for _ in range(2))
     other = next(VolumeData(prepared, [], [], TINY).batches(4))
     assert torch.equal(first[0], again[0])

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from fetalseg.dataset.items import Part
 from fetalseg.errors import DatasetError
+from fetalseg.scan import Scan
 
 
 @dataclass(frozen=True)
@@ -44,8 +45,8 @@ class Volume:
     group: str
     institution: str
 
-    def read(self) -> tuple[NDArray[np.generic], NDArray[np.bool_]]:
-        """Return grey values and mask, both (slices, rows, columns).
+    def read(self) -> tuple[Scan, NDArray[np.bool_]]:
+        """Return the scan and its mask (slices, rows, columns).
 
         Raises
         ------
@@ -54,10 +55,10 @@ class Volume:
         """
         from fetalseg.io.registry import read
 
-        pixels, mask = read(self.path).pixels, read(self.mask_path).pixels != 0
-        if pixels.shape != mask.shape:
-            raise DatasetError(f"{self.mask_path.name} has the shape {mask.shape}, its volume {pixels.shape}.")
-        return pixels, mask
+        scan, mask = read(self.path, name=self.name), read(self.mask_path).pixels != 0
+        if scan.pixels.shape != mask.shape:
+            raise DatasetError(f"{self.mask_path.name} has the shape {mask.shape}, its volume {scan.pixels.shape}.")
+        return scan, mask
 
 
 def read(folder: Path) -> list[Volume]:

@@ -7,14 +7,20 @@ van den Heuvel TLA et al. PLoS ONE 2018;13(8):e0200412. doi:10.1371/journal.pone
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fetalseg.geometry import ellipse as ellipses
 from fetalseg.result import Ellipse
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 # Points on each outline, for rasterizing and for the Hausdorff distance.
 _POINTS = 720
@@ -115,12 +121,7 @@ def summarize(scores: Sequence[Score], *, resamples: int = 2000, seed: int = 0) 
         "adf_mm": lambda i: _mean(np.abs(df[i])),
         "df_mm": lambda i: _mean(df[i]),
     }
-    names = np.array([s.group for s in scores])
-    members = [np.flatnonzero(names == g) for g in np.unique(names)]
-    rng = np.random.default_rng(seed)
-    drawn = [
-        np.concatenate([members[k] for k in rng.integers(0, len(members), len(members))]) for _ in range(resamples)
-    ]
+    drawn = resampled([s.group for s in scores], resamples, seed)
     intervals = {}
     for name, measure in measures.items():
         values = [measure(i) for i in drawn]
@@ -141,6 +142,21 @@ def summarize(scores: Sequence[Score], *, resamples: int = 2000, seed: int = 0) 
         worst_dsc=worst.dsc,
         intervals=intervals,
     )
+
+
+def resampled(groups: Sequence[str], resamples: int, seed: int) -> list[NDArray[np.intp]]:
+    """Return the numbers of the items in each resample: whole groups, drawn with replacement."""
+    names = np.array(groups)
+    members = [np.flatnonzero(names == g) for g in np.unique(names)]
+    rng = np.random.default_rng(seed)
+    return [np.concatenate([members[k] for k in rng.integers(0, len(members), len(members))]) for _ in range(resamples)]
+
+
+def write_summary(folder: Path, summary: DataclassInstance, about: Mapping[str, object]) -> None:
+    """Write ``figures.json``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    text = json.dumps({**about, **asdict(summary)}, indent=2, ensure_ascii=False)
+    (folder / "figures.json").write_text(text + "\n", encoding="utf-8")
 
 
 def _mean(values: NDArray[np.float64]) -> float:

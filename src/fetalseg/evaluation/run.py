@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from fetalseg.dataset.items import Item
 from fetalseg.errors import DatasetError
-from fetalseg.evaluation.figures import Score, Summary, compare, summarize
+from fetalseg.evaluation.figures import Score, Summary, compare, summarize, write_summary
 from fetalseg.io.registry import read
 from fetalseg.pipeline import Pipeline
 from fetalseg.quality import known_flag, worst
@@ -135,9 +134,7 @@ def intervals(scores: Iterable[Score]) -> tuple[tuple[float, float], ...]:
 
 def write(folder: Path, scores: Sequence[Score], summary: Summary, about: dict[str, object]) -> None:
     """Write ``figures.json`` and ``scores.csv``."""
-    folder.mkdir(parents=True, exist_ok=True)
-    text = json.dumps({**about, **asdict(summary)}, indent=2, ensure_ascii=False)
-    (folder / "figures.json").write_text(text + "\n", encoding="utf-8")
+    write_summary(folder, summary, about)
     with (folder / "scores.csv").open("w", newline="", encoding="utf-8") as handle:
         writer = csv.writer(handle)
         writer.writerow(["file", "exam", "hc_mm", "dsc", "hd_mm", "df_mm", "confidence", "flags"])

@@ -8,7 +8,6 @@ Buda M, Saha A, Mazurowski MA. Comput Biol Med 2019;109:218-225. doi:10.1016/j.c
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fetalseg.dataset.lgg import Volume
-from fetalseg.io.registry import read
+from fetalseg.evaluation.figures import resampled, write_summary
 from fetalseg.pipeline import Pipeline
 from fetalseg.settings import SegmentSettings
 
@@ -83,10 +82,11 @@ def score_model(
     scores = []
     for done, volume in enumerate(volumes):
         progress(done, len(volumes), volume.name)
-        (result,) = pipeline.segment(read(volume.path, name=volume.name))
+        scan, truth = volume.read()
+        (result,) = pipeline.segment(scan)
         measured = result.measurement
         flags = tuple(f.code for f in measured.flags if f.code != "no_spacing")
-        scores.append(compare(volume, result.segmentation.mask > 0, volume.read()[1], measured.confidence, flags))
+        scores.append(compare(volume, result.segmentation.mask > 0, truth, measured.confidence, flags))
     progress(len(volumes), len(volumes), "scored")
     return scores
 
@@ -108,12 +108,7 @@ class VolumeSummary:
 def summarize(scores: Sequence[VolumeScore], *, resamples: int = 2000, seed: int = 0) -> VolumeSummary:
     """Return mean and median Dice, the worst case and the share of tumour-free slices called (percent)."""
     dice = np.array([s.dice for s in scores])
-    names = np.array([s.group for s in scores])
-    members = [np.flatnonzero(names == g) for g in np.unique(names)]
-    rng = np.random.default_rng(seed)
-    drawn = [
-        np.concatenate([members[k] for k in rng.integers(0, len(members), len(members))]) for _ in range(resamples)
-    ]
+    drawn = resampled([s.group for s in scores], resamples, seed)
     intervals = {}
     for name, values in {
         "dice": [dice[i].mean() for i in drawn],
@@ -147,9 +142,7 @@ def volume_interval(scores: Sequence[VolumeScore]) -> tuple[tuple[float, float],
 
 def write(folder: Path, scores: Sequence[VolumeScore], summary: VolumeSummary, about: dict[str, object]) -> None:
     """Write ``figures.json`` and ``scores.csv``."""
-    folder.mkdir(parents=True, exist_ok=True)
-    text = json.dumps({**about, **asdict(summary)}, indent=2, ensure_ascii=False)
-    (folder / "figures.json").write_text(text + "\n", encoding="utf-8")
+    write_summary(folder, summary, about)
     with (folder / "scores.csv").open("w", newline="", encoding="utf-8") as handle:
         writer = csv.DictWriter(handle, list(asdict(scores[0])))
         writer.writeheader()

@@ -138,11 +138,16 @@ def _volumes(data: Path, settings: TrainSettings, negatives: Sequence[Path]) -> 
     if not trained:
         raise DatasetError(f"{data}: no volume is left to train on; lower kept_out or add volumes.")
     size = (settings.input_rows, settings.input_columns)
+
+    def prepared(volume: lgg.Volume, validate: bool = False) -> Prepared:
+        scan, mask = volume.read()
+        return Prepared.of(scan.pixels, mask, size, validate)
+
     without = [item.read().pixels for folder in negatives for item in lgg.without_tumour(folder)]
     made = VolumeData(
-        train=[Prepared.of(*v.read(), size) for v in trained],
+        train=[prepared(v) for v in trained],
         without=[Prepared.of(pixels, None, size) for pixels in without],
-        validation=[Prepared.of(*v.read(), size, validate=True) for v in kept],
+        validation=[prepared(v, validate=True) for v in kept],
         settings=settings,
     )
     counts = {

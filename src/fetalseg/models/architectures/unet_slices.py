@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 TITLE = "U-Net"
 DEFAULTS: dict[str, Any] = {
-    "encoder": "timm-tf_efficientnet_lite0",
-    "decoder_channels": [128, 64, 32, 24, 16],
+    "encoder": unet.DEFAULTS["encoder"],
+    "decoder_channels": unet.DEFAULTS["decoder_channels"],
     "slices": 3,
     "dilations": [[1, 2], [1, 2, 4], [1, 2, 4]],
 }
