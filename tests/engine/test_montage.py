@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from fetalseg.report import montage as module
+from fetalseg.report.ink import YELLOW
 from fetalseg.report.montage import COLOURS, MOST, headline, montage, slices_shown
-from fetalseg.report.overlay import YELLOW
 from fetalseg.result import Caliper, Measurement
 from fetalseg.scan import Spacing
 

@@ -10,7 +10,7 @@ from PIL import Image
 
 from fetalseg.geometry import ellipse as ellipses
 from fetalseg.quality import flag
-from fetalseg.report import overlay
+from fetalseg.report import ink, overlay
 from fetalseg.result import Ellipse, Measurement, Provenance, Result, Segmentation, State
 from fetalseg.scan import Spacing
 
@@ -51,7 +51,7 @@ def test_lines_lie_where_the_ellipse_is(shape):
     result = make(shape, spacing=Spacing(0.2, 0.2, "typed in"))
     e = result.measurement.ellipse
     out = overlay.side_by_side(np.full(shape, 90, np.uint8), result)
-    plan = overlay._Plan.of(shape, (0.2, 0.2))
+    plan = ink.Plan.of(shape, (0.2, 0.2))
     right = out[: plan.height, plan.half + plan.gap + plan.left :][:, : plan.width]
     rows, columns = np.nonzero(near(right, overlay.YELLOW))
     back = np.column_stack([(columns + 0.5) / plan.scale_x - 0.5, (rows + 0.5) / plan.scale_y - 0.5])
@@ -113,7 +113,7 @@ def test_constant_is_no_division_by_zero(dtype):
 
 
 def test_oblong_pixels_are_shown_in_their_true_shape():
-    plan = overlay._Plan.of((200, 200), (0.3, 0.1))
+    plan = ink.Plan.of((200, 200), (0.3, 0.1))
     assert plan.height == 3 * plan.width
 
 
@@ -135,9 +135,9 @@ def test_words():
 
 
 def test_every_sign_that_is_written_is_in_the_font():
-    for text in (overlay._LEGEND, overlay._NOTE, "HC 174.2 ± 3.1 mm", "no scale: pixels only", "a…b · °"):
-        assert overlay._plain(text) == text
-    assert overlay._plain("Müller_ñ×中—.png") == "Muller_nx?-.png"
+    for text in (overlay._LEGEND, ink.NOTE, "HC 174.2 ± 3.1 mm", "no scale: pixels only", "a…b · °"):
+        assert ink.plain(text) == text
+    assert ink.plain("Müller_ñ×中—.png") == "Muller_nx?-.png"
 
 
 def test_scale_bar_is_as_long_as_it_says(monkeypatch):
@@ -176,7 +176,7 @@ def test_long_words_stay_in_the_picture():
     out = overlay.side_by_side(np.zeros((540, 800), np.uint8), result)
     assert (out[540:, :10] == 255).all()
     assert (out[540:, -10:] == 255).all()
-    assert overlay._cut(name, 20, 300).endswith("/scan.png")
+    assert ink.cut(name, 20, 300).endswith("/scan.png")
 
 
 def test_a_far_ellipse_and_no_length():

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from fetalseg.report.overlay import _FINE, _NOTE, CYAN, YELLOW, _bar, _cut, _dashes, _font, _plain, _Plan, _wrap
+from fetalseg.report.ink import CYAN, FINE, NOTE, YELLOW, Plan, bar, cut, dashes_of, font_of, plain, wrap
 from fetalseg.result import Caliper, Measurement
 from fetalseg.scan import Spacing
 
@@ -98,13 +98,13 @@ def _evenly(numbers: NDArray[np.integer[Any]], most: int) -> list[int]:
     return [int(n) for n in numbers[places]]
 
 
-def _tile_plan(shape: tuple[int, int], pixel: tuple[float, float], across: int) -> _Plan:
+def _tile_plan(shape: tuple[int, int], pixel: tuple[float, float], across: int) -> Plan:
     """Where a tile's pixels lie. Its unit is set for lines and letters that can be read at the tile's own size."""
     tall, wide = shape[0] * pixel[0], shape[1] * pixel[1]
     side = float(np.clip(_WIDTH / across, *_TILE))
     scale = side / max(tall, wide)
     width, height = max(8, round(wide * scale)), max(8, round(tall * scale))
-    return _Plan(width, height, width / shape[1], height / shape[0], width, _GAP, max(0.9, side / 400))
+    return Plan(width, height, width / shape[1], height / shape[0], width, _GAP, max(0.9, side / 400))
 
 
 def _limits(volume: NDArray[np.generic]) -> tuple[float, float]:
@@ -119,7 +119,7 @@ def _limits(volume: NDArray[np.generic]) -> tuple[float, float]:
     return low, float(np.percentile(tissue, 99.7)) if len(tissue) else low
 
 
-def _grey(layer: NDArray[np.generic], low: float, high: float, plan: _Plan) -> Image.Image:
+def _grey(layer: NDArray[np.generic], low: float, high: float, plan: Plan) -> Image.Image:
     stretch = 255 / (high - low) if high > low else 0.0
     values = np.nan_to_num(np.asarray(layer, np.float64), nan=low, posinf=high, neginf=low)
     grey = np.clip((values - low) * stretch, 0, 255).astype(np.uint8)
@@ -128,7 +128,7 @@ def _grey(layer: NDArray[np.generic], low: float, high: float, plan: _Plan) -> I
 
 
 def _tile(
-    grey: Image.Image, labels: NDArray[np.generic], number: int, measurement: Measurement, plan: _Plan
+    grey: Image.Image, labels: NDArray[np.generic], number: int, measurement: Measurement, plan: Plan
 ) -> Image.Image:
     """One slice with its outlines, the diameters that lie on it, and its number."""
     tile = grey.convert("RGB")
@@ -139,67 +139,67 @@ def _tile(
             _draw_calipers(tile, part.calipers, plan)
     size = max(12, round(19 * plan.unit))
     place, rim = (size * 0.4, size * 0.25), max(1, size // 10)
-    ImageDraw.Draw(tile).text(place, str(number), _INK, _font(size), stroke_width=rim, stroke_fill=(0, 0, 0))
+    ImageDraw.Draw(tile).text(place, str(number), _INK, font_of(size), stroke_width=rim, stroke_fill=(0, 0, 0))
     return tile
 
 
-def _draw_outline(tile: Image.Image, mask: NDArray[np.bool_], colour: tuple[int, int, int], plan: _Plan) -> None:
+def _draw_outline(tile: Image.Image, mask: NDArray[np.bool_], colour: tuple[int, int, int], plan: Plan) -> None:
     """Draw where a lesion ends, over a thin dark rim."""
     from skimage.measure import find_contours
 
-    loops = [plan.place(loop[:, ::-1] - 1) * _FINE for loop in find_contours(np.pad(mask, 1).astype(float), 0.5)]
+    loops = [plan.place(loop[:, ::-1] - 1) * FINE for loop in find_contours(np.pad(mask, 1).astype(float), 0.5)]
     for shade, strength, wide in (((0, 0, 0), 0.5, 3.0), (colour, 1.0, 1.6)):
-        fine = Image.new("L", (tile.width * _FINE, tile.height * _FINE))
+        fine = Image.new("L", (tile.width * FINE, tile.height * FINE))
         draw = ImageDraw.Draw(fine)
         for loop in loops:
-            width = max(_FINE, round(wide * plan.unit * _FINE))
+            width = max(FINE, round(wide * plan.unit * FINE))
             draw.line([(x, y) for x, y in loop.tolist()], round(255 * strength), width, joint="curve")
-        tile.paste(shade, (0, 0), fine.reduce(_FINE))
+        tile.paste(shade, (0, 0), fine.reduce(FINE))
 
 
-def _draw_calipers(tile: Image.Image, calipers: tuple[Caliper, ...], plan: _Plan) -> None:
+def _draw_calipers(tile: Image.Image, calipers: tuple[Caliper, ...], plan: Plan) -> None:
     """Draw dashed diameters with bars at their ends, over a dark rim."""
-    dashes = [dash for caliper in calipers for dash in _dashes(caliper, plan)]
+    dashes = [dash for caliper in calipers for dash in dashes_of(caliper, plan)]
     for shade, strength, grow in (((0, 0, 0), 0.55, 0.7 * plan.unit), (YELLOW, 1.0, 0.0)):
-        fine = Image.new("L", (tile.width * _FINE, tile.height * _FINE))
+        fine = Image.new("L", (tile.width * FINE, tile.height * FINE))
         draw = ImageDraw.Draw(fine)
         for start, end, half in dashes:
-            _bar(draw, start, end, half + grow, grow, round(255 * strength))
-        tile.paste(shade, (0, 0), fine.reduce(_FINE))
+            bar(draw, start, end, half + grow, grow, round(255 * strength))
+        tile.paste(shade, (0, 0), fine.reduce(FINE))
 
 
 def _caption(measurement: Measurement, width: int) -> Image.Image:
     """The strip below: the numbers of all, those of each lesion in its colour, doubts, small print."""
     big, small = 24, 16
     lesions = measurement.parts[:_LISTED]
-    doubts = _wrap(" ".join(flag.text for flag in measurement.flags), small, width - 2 * _EDGE, lines=3)
+    doubts = wrap(" ".join(flag.text for flag in measurement.flags), small, width - 2 * _EDGE, lines=3)
     more = len(measurement.parts) - len(lesions)
     rows = (len(lesions) if len(measurement.parts) > 1 else 0) + (more > 0) + len(doubts)
     strip = Image.new("RGB", (width, round(_EDGE + 1.5 * big + (rows + 1) * 1.45 * small + _EDGE)), _STAGE)
     draw = ImageDraw.Draw(strip)
     draw.line([(0, 0), (width, 0)], _LINE, 1)
-    draw.text((_EDGE, _EDGE), _cut(headline(measurement), big, width - 2 * _EDGE), _INK, _font(big))
+    draw.text((_EDGE, _EDGE), cut(headline(measurement), big, width - 2 * _EDGE), _INK, font_of(big))
     y = _EDGE + 1.5 * big
     if len(measurement.parts) > 1:
         for index, part in enumerate(lesions):
             name = part.texts.get("lesion", str(index + 1))
             colour = COLOURS[(int(name) - 1) % len(COLOURS) if name.isdigit() else index]
-            text = _cut(f"lesion {name}: {_numbers(part)}", small, width - 2 * _EDGE)
-            draw.text((_EDGE, y), text, colour, _font(small))
+            text = cut(f"lesion {name}: {_numbers(part)}", small, width - 2 * _EDGE)
+            draw.text((_EDGE, y), text, colour, font_of(small))
             y += 1.45 * small
         if more > 0:
-            draw.text((_EDGE, y), f"and {more} more", _FAINT, _font(small))
+            draw.text((_EDGE, y), f"and {more} more", _FAINT, font_of(small))
             y += 1.45 * small
     for line in doubts:
-        draw.text((_EDGE, y), line, (0xE6, 0x9F, 0x00), _font(small))
+        draw.text((_EDGE, y), line, (0xE6, 0x9F, 0x00), font_of(small))
         y += 1.45 * small
-    draw.text((width - _EDGE, y), _NOTE, _INK, _font(small), anchor="ra")
-    room = width - 3 * _EDGE - _font(small).getlength(_NOTE)
+    draw.text((width - _EDGE, y), NOTE, _INK, font_of(small), anchor="ra")
+    room = width - 3 * _EDGE - font_of(small).getlength(NOTE)
     # Words that do not fit are left out whole: a cut sentence in small print tells nothing.
     words = "slices counted from 0"
     longer = f"{words} · dashed: longest diameter and its perpendicular"
-    fits = measurement.parts and _font(small).getlength(_plain(longer)) <= room
-    draw.text((_EDGE, y), _plain(longer if fits else words), _FAINT, _font(small))
+    fits = measurement.parts and font_of(small).getlength(plain(longer)) <= room
+    draw.text((_EDGE, y), plain(longer if fits else words), _FAINT, font_of(small))
     return strip
 
 

@@ -3,70 +3,22 @@
 from __future__ import annotations
 
 import math
-import unicodedata
-from dataclasses import dataclass, fields
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFilter, ImageFont
+from PIL import Image, ImageDraw, ImageFilter
 
 from fetalseg.geometry import ellipse as ellipses
 from fetalseg.io.atomic import write_png
+from fetalseg.report.ink import CYAN, FINE, NOTE, WHITE, YELLOW, Plan, bar, cut, dashes_of, font_of, plain, wrap
 from fetalseg.result import Caliper, Ellipse, Result, State
 
-CYAN, YELLOW, WHITE = (0, 229, 255), (255, 221, 0), (255, 255, 255)
 STATE_COLOURS = {State.ACCEPT: (0x00, 0x9E, 0x73), State.CHECK: (0xE6, 0x9F, 0x00), State.REFUSE: (0xD5, 0x5E, 0x00)}
 _INK, _FAINT, _PAPER, _STAGE = (24, 26, 30), (96, 100, 108), (255, 255, 255), (0, 0, 0)
-_NOTE = "Research use only. Not for diagnosis."
 _LEGEND = "cyan: edge of the mask · yellow: fitted ellipse · dashed: BPD, OFD"
 
-_MAX_HALF, _MIN_HALF = 1200, 400  # pixels of one half's longer side, and of its width
-_FINE = 3  # lines are drawn this many times larger and shrunk: smooth edges
 _BARS_MM = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
-
-
-@dataclass(frozen=True)
-class _Plan:
-    """Where things lie: `scale_x`, `scale_y` display pixels per picture pixel, in a half of `half` columns.
-
-    `unit` is a pixel of the whole at 800 columns: sizes of letters and lines are told in it, so they can be
-    read when the picture is shown at that width.
-    """
-
-    width: int
-    height: int
-    scale_x: float
-    scale_y: float
-    half: int
-    gap: int
-    unit: float
-
-    @classmethod
-    def of(cls, shape: tuple[int, int], pixel: tuple[float, float]) -> _Plan:
-        rows, columns = shape
-        smaller = min(pixel)
-        tall, wide = rows * pixel[0] / smaller, columns * pixel[1] / smaller  # oblong pixels are shown as they are
-        scale = min(_MAX_HALF / wide, _MAX_HALF / tall, 1.0)
-        scale = max(scale, min(_MIN_HALF / wide, _MIN_HALF / tall))
-        width, height = max(1, round(wide * scale)), max(1, round(tall * scale))
-        half = max(_MIN_HALF, width)
-        gap = max(4, round(half * 0.01))
-        return cls(width, height, width / columns, height / rows, half, gap, (2 * half + gap) / 800)
-
-    def doubled(self) -> _Plan:
-        """Return the same plan at twice the size."""
-        return _Plan(*(2 * getattr(self, field.name) for field in fields(self)))
-
-    @property
-    def left(self) -> int:
-        """Column of the picture inside its half."""
-        return (self.half - self.width) // 2
-
-    def place(self, points_xy: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Turn picture coordinates (0 is the first pixel's centre) into those of the drawn picture's edge."""
-        return np.asarray((points_xy + 0.5) * (self.scale_x, self.scale_y))
 
 
 def side_by_side(frame: NDArray[np.generic], result: Result, *, frames: int = 1) -> NDArray[np.uint8]:
@@ -86,7 +38,7 @@ def side_by_side(frame: NDArray[np.generic], result: Result, *, frames: int = 1)
     ndarray of uint8, shape (rows, columns, 3)
     """
     shape = (int(frame.shape[0]), int(frame.shape[1]))
-    plan = _Plan.of(shape, result.spacing.row_column if result.spacing else (1.0, 1.0))
+    plan = Plan.of(shape, result.spacing.row_column if result.spacing else (1.0, 1.0))
     original = _shown(frame, plan)
     marked = original.convert("RGB")
     _draw_mask(marked, result.segmentation.mask, plan)
@@ -107,7 +59,7 @@ def write_overlay(path: str | Path, frame: NDArray[np.generic], result: Result, 
     return write_png(path, side_by_side(frame, result, frames=frames))
 
 
-def _shown(frame: NDArray[np.generic], plan: _Plan) -> Image.Image:
+def _shown(frame: NDArray[np.generic], plan: Plan) -> Image.Image:
     """The frame as it is shown: 8 bit, at its size in the picture."""
     if frame.dtype != np.uint8:
         # Shrunk by leaving out first: a hundred million floats are not worth averaging for a preview.
@@ -124,7 +76,7 @@ def _shown(frame: NDArray[np.generic], plan: _Plan) -> Image.Image:
     return picture.resize((plan.width, plan.height), how)
 
 
-def _draw_mask(picture: Image.Image, mask: NDArray[np.uint8], plan: _Plan) -> None:
+def _draw_mask(picture: Image.Image, mask: NDArray[np.uint8], plan: Plan) -> None:
     """Draw the mask's edge in cyan over a dark rim.
 
     The line lies inside the edge, and so beside the ellipse where the two agree. A blurred mask rises evenly
@@ -145,11 +97,11 @@ def _draw_mask(picture: Image.Image, mask: NDArray[np.uint8], plan: _Plan) -> No
         picture.paste(colour, (0, 0), image.point([int(value) for value in band]))
 
 
-def _draw_lines(picture: Image.Image, ellipse: Ellipse, calipers: tuple[Caliper, ...], plan: _Plan) -> None:
+def _draw_lines(picture: Image.Image, ellipse: Ellipse, calipers: tuple[Caliper, ...], plan: Plan) -> None:
     """Draw the ellipse and the dashed callipers, each over a dark rim."""
     line = 2 * plan.unit
     points = np.clip(plan.place(ellipses.outline(ellipse, 240)), -1e5, 1e5)
-    dashes = [dash for caliper in calipers for dash in _dashes(caliper, plan)]
+    dashes = [dash for caliper in calipers for dash in dashes_of(caliper, plan)]
     rim = 0.7 * plan.unit
     for colour, strength, grow, ring in (
         ((0, 0, 0), 0.55, rim, False),
@@ -157,14 +109,14 @@ def _draw_lines(picture: Image.Image, ellipse: Ellipse, calipers: tuple[Caliper,
         ((0, 0, 0), 0.55, rim, True),
         (YELLOW, 1.0, 0.0, True),
     ):
-        fine = Image.new("L", (picture.width * _FINE, picture.height * _FINE))
+        fine = Image.new("L", (picture.width * FINE, picture.height * FINE))
         draw = ImageDraw.Draw(fine)
         if ring:
             _ring(draw, points, line / 2 + grow, round(255 * strength))
         else:
             for start, end, half in dashes:
-                _bar(draw, start, end, half + grow, grow, round(255 * strength))
-        picture.paste(colour, (0, 0), fine.reduce(_FINE))
+                bar(draw, start, end, half + grow, grow, round(255 * strength))
+        picture.paste(colour, (0, 0), fine.reduce(FINE))
 
 
 def _ring(draw: ImageDraw.ImageDraw, points: NDArray[np.float64], half: float, value: int) -> None:
@@ -173,65 +125,42 @@ def _ring(draw: ImageDraw.ImageDraw, points: NDArray[np.float64], half: float, v
     length = np.maximum(np.hypot(along[:, 0], along[:, 1]), 1e-9)
     outward = np.column_stack([along[:, 1], -along[:, 0]]) / length[:, np.newaxis]
     for offset, fill in ((half, value), (-half, 0)):
-        draw.polygon([(x, y) for x, y in ((points + offset * outward) * _FINE).tolist()], fill=fill)
+        draw.polygon([(x, y) for x, y in ((points + offset * outward) * FINE).tolist()], fill=fill)
 
 
-def _bar(draw: ImageDraw.ImageDraw, start: NDArray[np.float64], end: NDArray[np.float64], *how: float) -> None:
-    half, longer, value = how
-    along = (end - start) / max(float(np.hypot(*(end - start))), 1e-9)
-    across = np.array([along[1], -along[0]]) * half
-    start, end = start - along * longer, end + along * longer
-    corners = np.array([start + across, end + across, end - across, start - across]) * _FINE
-    draw.polygon([(x, y) for x, y in corners.tolist()], fill=int(value))
-
-
-def _dashes(caliper: Caliper, plan: _Plan) -> list[tuple[NDArray[np.float64], NDArray[np.float64], float]]:
-    """The dashes of a calliper and the short bars at its ends: start, end and half the width of each."""
-    start, end = plan.place(np.array([caliper.start_xy, caliper.end_xy], np.float64))
-    length = float(np.hypot(*(end - start)))
-    if not 0 < length < 1e5:
-        return []
-    along = (end - start) / length
-    dash, half = 6 * plan.unit, 0.7 * plan.unit
-    count = max(1, round((length / dash + 1) / 2))  # so that both ends carry a dash
-    step = length / max(1, 2 * count - 1)
-    out = [(start + along * step * 2 * i, start + along * step * (2 * i + 1), half) for i in range(count)]
-    across = np.array([along[1], -along[0]]) * 5 * plan.unit
-    out += [(place - across, place + across, half) for place in (start, end)]
-    return out
-
-
-def _strip(result: Result, plan: _Plan, frames: int) -> Image.Image:
+def _strip(result: Result, plan: Plan, frames: int) -> Image.Image:
     """The strip below: state and circumference, the other values, doubts, scale bar, small print."""
     u, width = plan.unit, 2 * plan.half + plan.gap
     found = result.measurement
     edge, big, middle, small = (round(v * u) for v in (10, 22, 15, 11))
     bar_room = round(width * 0.30)
-    legend, tiny = _plain(_LEGEND), round(9.5 * u)
-    room = width - max(bar_room, round(_font(tiny).getlength(legend))) - 3 * edge
+    legend, tiny = plain(_LEGEND), round(9.5 * u)
+    room = width - max(bar_room, round(font_of(tiny).getlength(legend))) - 3 * edge
     # "No head found" stands large already.
-    doubts = _wrap(" ".join(flag.text for flag in found.flags if flag.code != "no_head"), small, room, lines=3)
+    doubts = wrap(" ".join(flag.text for flag in found.flags if flag.code != "no_head"), small, room, lines=3)
     rows = edge + round(1.35 * big) + round(1.45 * middle) + round(1.3 * small) * max(2, len(doubts))
     strip = Image.new("RGB", (width, rows + round(1.45 * small) + edge), _PAPER)
     draw = ImageDraw.Draw(strip)
     y = edge
     x = edge + _badge(strip, edge, y, round(1.15 * big), found.state) + round(8 * u)
-    draw.text((x, y + round(0.58 * big)), _plain(_title(result)), _INK, _font(big), anchor="lm")
+    draw.text((x, y + round(0.58 * big)), plain(_title(result)), _INK, font_of(big), anchor="lm")
     y += round(1.35 * big)
-    draw.text((edge, y), _plain(_others(result)), _INK, _font(middle))
+    draw.text((edge, y), plain(_others(result)), _INK, font_of(middle))
     y += round(1.45 * middle)
     for text in doubts:
-        draw.text((edge, y), text, _INK, _font(small))
+        draw.text((edge, y), text, _INK, font_of(small))
         y += round(1.3 * small)
     _scale_bar(draw, result, plan, (width - bar_room - edge, edge), bar_room)
     if found.found:
         place = (width - edge, rows - 2 * round(1.3 * small))
-        draw.text(place, legend, _FAINT, _font(tiny), anchor="ra")
+        draw.text(place, legend, _FAINT, font_of(tiny), anchor="ra")
     draw.line([(edge, rows), (width - edge, rows)], (214, 216, 220), max(1, round(0.5 * u)))
     y = rows + round(0.45 * small)
-    note_width = _font(small).getlength(_NOTE)
-    draw.text((edge, y), _cut(_small_print(result, frames), small, width - note_width - 4 * edge), _FAINT, _font(small))
-    draw.text((width - edge, y), _NOTE, _INK, _font(small), anchor="ra")
+    note_width = font_of(small).getlength(NOTE)
+    draw.text(
+        (edge, y), cut(_small_print(result, frames), small, width - note_width - 4 * edge), _FAINT, font_of(small)
+    )
+    draw.text((width - edge, y), NOTE, _INK, font_of(small), anchor="ra")
     return strip
 
 
@@ -281,7 +210,7 @@ def _small_print(result: Result, frames: int) -> str:
 
 def _badge(strip: Image.Image, x: int, y: int, height: int, state: State) -> int:
     """Draw the state as colour, sign and word; return the width. The font has no such signs: they are drawn."""
-    font = _font(round(height * 0.58))
+    font = font_of(round(height * 0.58))
     side = height * 4
     width = round(height * 1.0 + font.getlength(state.value) + height * 0.35)
     shape = Image.new("L", (width * 4, side))
@@ -306,10 +235,10 @@ def _badge(strip: Image.Image, x: int, y: int, height: int, state: State) -> int
     return width
 
 
-def _scale_bar(draw: ImageDraw.ImageDraw, result: Result, plan: _Plan, place: tuple[int, int], room: int) -> None:
+def _scale_bar(draw: ImageDraw.ImageDraw, result: Result, plan: Plan, place: tuple[int, int], room: int) -> None:
     """Draw a bar of a round length, or say that there is none. It holds for the picture as drawn above."""
     x, y = place
-    u, font = plan.unit, _font(round(12 * plan.unit))
+    u, font = plan.unit, font_of(round(12 * plan.unit))
     if result.spacing is None:
         draw.text((x + room, y + 3 * u), "no scale: pixels only", STATE_COLOURS[State.REFUSE], font, anchor="ra")
         return
@@ -324,55 +253,3 @@ def _scale_bar(draw: ImageDraw.ImageDraw, result: Result, plan: _Plan, place: tu
         left = min(end, right - thick)
         draw.rectangle((left, middle - tick, left + thick, middle + tick), _INK)
     draw.text((right - length / 2, middle - 4 * u), f"{fitting[-1]:g} mm", _INK, font, anchor="mb")
-
-
-@lru_cache(maxsize=32)
-def _font(size: int) -> ImageFont.FreeTypeFont:
-    font = ImageFont.load_default(max(6, size))
-    assert isinstance(font, ImageFont.FreeTypeFont)
-    return font
-
-
-@lru_cache(maxsize=1024)
-def _drawable(character: str) -> bool:
-    font = _font(24)
-    return character.isspace() or bytes(font.getmask(character)) != bytes(font.getmask("\uffff"))
-
-
-@lru_cache(maxsize=256)
-def _plain(text: str) -> str:
-    """Return the text in letters that the font has: accents are dropped where it lacks them."""
-    out = []
-    for character in text.replace("—", "-").replace("–", "-").replace("×", "x"):
-        if _drawable(character):
-            out.append(character)
-        else:
-            base = unicodedata.normalize("NFKD", character).encode("ascii", "ignore").decode()
-            out.append(base or "?")
-    return "".join(out)
-
-
-def _cut(text: str, size: int, room: float) -> str:
-    """Shorten in the middle, where a path is least telling."""
-    text, font = _plain(text), _font(size)
-    if font.getlength(text) <= room:
-        return text
-    keep = len(text)
-    while keep > 8 and font.getlength(text[: keep // 2] + "…" + text[-(keep // 2) :]) > room:
-        keep -= max(1, keep // 20)
-    return text[: keep // 2] + "…" + text[-(keep // 2) :]
-
-
-def _wrap(text: str, size: int, room: float, lines: int) -> list[str]:
-    """Break into lines at spaces; what does not fit is marked by an ellipsis."""
-    font, out = _font(size), [""]
-    for word in _plain(text).split():
-        longer = f"{out[-1]} {word}".strip()
-        if font.getlength(longer) <= room:
-            out[-1] = longer
-        elif len(out) < lines:
-            out.append(word)
-        else:
-            out[-1] += " …"
-            break
-    return [line for line in out if line]
