@@ -5,44 +5,20 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fetalseg.models.card import Card
 from fetalseg.pipeline import Pipeline, edit_calipers, edit_mask, recalibrate
 from fetalseg.result import Caliper, State
 from fetalseg.scan import Scan, Spacing
 from fetalseg.settings import SegmentSettings
 from fetalseg.tasks import tumour
 from fetalseg.tasks.tumour_input import look
+from tumours import CARD, HEAD, LARGE, SHAPE, SMALL, bright_volume, ellipsoid, phantom
 
-SHAPE = (24, 120, 100)
 SPACING = Spacing(1.0, 1.0, "typed in", slice_mm=3.0)
-CARD = Card(
-    name="standin",
-    task="tumour",
-    arch="unet_slices",
-    title="",
-    version="",
-    parameters={},
-    input_rows=96,
-    input_columns=96,
-    sha256="0",
-)
-
-
-def ellipsoid(center: tuple[float, float, float], semi: tuple[float, float, float]) -> np.ndarray:
-    grid = np.meshgrid(*(np.arange(n) for n in SHAPE), indexing="ij")
-    return sum(((g - c) / s) ** 2 for g, c, s in zip(grid, center, semi, strict=True)) <= 1
-
-
-HEAD = ellipsoid((12, 60, 50), (14, 52, 42))
-LARGE = ellipsoid((12, 45, 35), (5, 14, 9))
-SMALL = ellipsoid((15, 80, 65), (3, 7, 6))
 
 
 def volume(*lesions: np.ndarray) -> np.ndarray:
-    pixels = np.where(HEAD, 60, 0).astype(np.uint8)
-    for lesion in lesions:
-        pixels[lesion] = 150
-    return pixels
+    """The phantom with these lesions, or none."""
+    return phantom(*(lesions or (np.zeros(SHAPE, bool),)))
 
 
 class Bright:
@@ -53,7 +29,7 @@ class Bright:
     backend = "numpy"
 
     def __call__(self, batch: np.ndarray) -> np.ndarray:
-        return (1 / (1 + np.exp(-12 * (batch[:, 0] * 0.7 + 0.7 - 1.7)))).astype(np.float32)
+        return bright_volume(batch)
 
 
 def run(pixels: np.ndarray, spacing: Spacing | None = SPACING, **settings: object):

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import pytest
-from tumours import bright_volume
 
 from fetalseg import tasks
 from fetalseg.models import catalogue
 from fetalseg.models.card import Card
 from napari_fetalseg.layers.drawing import drawing_of
-from standins import SHAPE, TRUTH, bright, disc
+from standins import SHAPE, TRUTH, bright, disc, make_card
+from tumours import CARD, bright_volume
 
 
 @dataclass
@@ -43,30 +44,27 @@ class StandIn:
         return self.answer(batch)
 
 
+def install(
+    stand_in: StandIn, monkeypatch: pytest.MonkeyPatch, folder: Path, serves: Callable[[str | None], bool]
+) -> StandIn:
+    """Make a stand-in the only model of the tasks that it serves."""
+    stand_in.gate.set()
+    model = catalogue.Model(stand_in.card, folder)
+    monkeypatch.setattr("fetalseg.pipeline.get_predictor", lambda *_: stand_in)
+    monkeypatch.setattr(catalogue, "models", lambda task=None: [model] if serves(task) else [])
+    monkeypatch.setattr(catalogue, "find", lambda task, name="default": model)
+    monkeypatch.setattr("napari_fetalseg.torch_import.import_torch", lambda: None)
+    return stand_in
+
+
 @pytest.fixture
 def predictor(monkeypatch, tmp_path):
-    card = Card(
-        name="standin",
-        task="head",
-        arch="none",
-        title="Stand-in",
-        version="1.0",
-        parameters={},
-        input_rows=192,
-        input_columns=288,
-        sha256="0" * 64,
+    card = make_card(
         intervals=((50.0, 2.0), (350.0, 4.0)),
         figures={"kept_out": {"dsc": 97.9, "adf_mm": 1.8}},
         limits="Bright discs only.",
     )
-    stand_in = StandIn(card)
-    stand_in.gate.set()
-    model = catalogue.Model(card, tmp_path)
-    monkeypatch.setattr("fetalseg.pipeline.get_predictor", lambda *_: stand_in)
-    monkeypatch.setattr(catalogue, "models", lambda task=None: [model])
-    monkeypatch.setattr(catalogue, "find", lambda task, name="default": model)
-    monkeypatch.setattr("napari_fetalseg.torch_import.import_torch", lambda: None)
-    return stand_in
+    return install(StandIn(card), monkeypatch, tmp_path, lambda _task: True)
 
 
 @pytest.fixture(autouse=True)
@@ -125,48 +123,36 @@ class Window:
         return self.measurements.proxy.index(row, column).data()
 
 
+def on_screen(make_napari_viewer):
+    """A viewer that is shown, of a size that the tests know."""
+    viewer = make_napari_viewer(show=True)
+    viewer.window._qt_window.resize(1200, 800)
+    return viewer
+
+
+def until_settled(made: Window, stand_in: StandIn, wait: int = 0) -> Iterator[Window]:
+    """Lend a window to a test, and leave it with nothing running."""
+    made.qtbot.wait(wait)
+    yield made
+    stand_in.gate.set()
+    made.settle()
+
+
 @pytest.fixture
 def window(make_napari_viewer, qtbot, predictor):
-    made = Window(make_napari_viewer(show=False), qtbot)
-    yield made
-    predictor.gate.set()
-    made.settle()
+    yield from until_settled(Window(make_napari_viewer(show=False), qtbot), predictor)
 
 
 @pytest.fixture
 def shown(make_napari_viewer, qtbot, predictor):
     """The same on the screen, for the mouse."""
-    viewer = make_napari_viewer(show=True)
-    viewer.window._qt_window.resize(1200, 800)
-    made = Window(viewer, qtbot)
-    qtbot.wait(200)
-    yield made
-    predictor.gate.set()
-    made.settle()
+    yield from until_settled(Window(on_screen(make_napari_viewer), qtbot), predictor, wait=200)
 
 
 @pytest.fixture
 def network(monkeypatch, tmp_path):
     """A stand-in for the tumour's only model."""
-    card = Card(
-        name="standin",
-        task="tumour",
-        arch="unet_slices",
-        title="Stand-in",
-        version="1.0",
-        parameters={},
-        input_rows=96,
-        input_columns=96,
-        sha256="0" * 64,
-    )
-    stand_in = StandIn(card, answer=bright_volume)
-    stand_in.gate.set()
-    model = catalogue.Model(card, tmp_path)
-    monkeypatch.setattr("fetalseg.pipeline.get_predictor", lambda *_: stand_in)
-    monkeypatch.setattr(catalogue, "models", lambda task=None: [model] if task in (None, "tumour") else [])
-    monkeypatch.setattr(catalogue, "find", lambda task, name="default": model)
-    monkeypatch.setattr("napari_fetalseg.torch_import.import_torch", lambda: None)
-    return stand_in
+    return install(StandIn(CARD, answer=bright_volume), monkeypatch, tmp_path, lambda task: task in (None, "tumour"))
 
 
 class Volumes(Window):
@@ -190,19 +176,10 @@ class Volumes(Window):
 
 @pytest.fixture
 def volumes(make_napari_viewer, qtbot, network):
-    made = Volumes(make_napari_viewer(show=False), qtbot)
-    yield made
-    network.gate.set()
-    made.settle()
+    yield from until_settled(Volumes(make_napari_viewer(show=False), qtbot), network)
 
 
 @pytest.fixture
 def shown_volumes(make_napari_viewer, qtbot, network):
     """The same on the screen, for the mouse."""
-    viewer = make_napari_viewer(show=True)
-    viewer.window._qt_window.resize(1200, 800)
-    made = Volumes(viewer, qtbot)
-    qtbot.wait(200)
-    yield made
-    network.gate.set()
-    made.settle()
+    yield from until_settled(Volumes(on_screen(make_napari_viewer), qtbot), network, wait=200)

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from standins import make_card
+
 SHAPE = (24, 120, 100)
 MM = {"scale": (3.0, 1.0, 1.0), "units": "mm"}
+
+
+CARD = make_card(task="tumour", arch="unet_slices", input_rows=96, input_columns=96)
 
 
 def ellipsoid(center: tuple[float, float, float], semi: tuple[float, float, float]) -> np.ndarray:
