@@ -121,7 +121,7 @@ class BatchSettings(_Settings):
 
 @dataclass(frozen=True)
 class TrainSettings(_Settings):
-    """How to train. A configuration file in ``configs/`` holds the same names.
+    """How to train, whatever the task. A configuration file in ``configs/`` holds the same names.
 
     Parameters
     ----------
@@ -136,17 +136,10 @@ class TrainSettings(_Settings):
         AdamW under a one-cycle schedule that peaks at `learning_rate`.
     ema_decay : float
         Of the moving average of the weights, which is what is validated and kept.
-    second_look_share : float
-        Share of the samples that are windows around the head, as the second look sees it.
-    small_head_repeats : int
-        How often a head whose circumference is under `small_head_mm` is shown an epoch.
-    small_head_mm : float
     negative_share : float
-        Share of the samples without a head (other planes and synthetic pictures).
+        Share of the samples in which nothing is to be found.
     rotation_deg, shift, scale_low, scale_high, gamma_low, gamma_high, gain_low, gain_high : float
         Ranges of the augmentation; `shift` as a share of the input's size.
-    shadow_share, speckle : float
-        Share of samples with an acoustic shadow; standard deviation of multiplicative speckle.
     parameters : mapping
         Of the architecture, where they differ from its `DEFAULTS`.
     imagenet : bool
@@ -168,9 +161,6 @@ class TrainSettings(_Settings):
     learning_rate: float = 2e-3
     weight_decay: float = 1e-4
     ema_decay: float = 0.995
-    second_look_share: float = 0.5
-    small_head_repeats: int = 2
-    small_head_mm: float = 105.0
     negative_share: float = 0.08
     rotation_deg: float = 25.0
     shift: float = 0.10
@@ -180,8 +170,6 @@ class TrainSettings(_Settings):
     gamma_high: float = 1.4
     gain_low: float = 0.7
     gain_high: float = 1.3
-    shadow_share: float = 0.2
-    speckle: float = 0.15
     parameters: Mapping[str, Any] = field(default_factory=dict)
     imagenet: bool = True
     precision: Literal["float32", "bfloat16"] = "float32"
@@ -202,8 +190,30 @@ class TrainSettings(_Settings):
 
 
 @dataclass(frozen=True)
+class HeadTrainSettings(TrainSettings):
+    """How to train on pictures of heads.
+
+    Parameters
+    ----------
+    second_look_share : float
+        Share of the samples that are windows around the head, as the second look sees it.
+    small_head_repeats : int
+        How often a head whose circumference is under `small_head_mm` is shown an epoch.
+    small_head_mm : float
+    shadow_share, speckle : float
+        Share of samples with an acoustic shadow; standard deviation of multiplicative speckle.
+    """
+
+    second_look_share: float = 0.5
+    small_head_repeats: int = 2
+    small_head_mm: float = 105.0
+    shadow_share: float = 0.2
+    speckle: float = 0.15
+
+
+@dataclass(frozen=True)
 class VolumeTrainSettings(TrainSettings):
-    """How to train on volumes. What is named for heads alone has no effect here.
+    """How to train on volumes.
 
     Parameters
     ----------
@@ -235,5 +245,5 @@ class VolumeTrainSettings(TrainSettings):
 
 def train_settings(path: Path) -> TrainSettings:
     """Read a training's settings of the kind that its task asks for."""
-    common = TrainSettings if _toml(path).get("task", "head") == "head" else VolumeTrainSettings
-    return common.from_toml(path)
+    kind: type[TrainSettings] = HeadTrainSettings if _toml(path).get("task", "head") == "head" else VolumeTrainSettings
+    return kind.from_toml(path)

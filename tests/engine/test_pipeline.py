@@ -12,7 +12,7 @@ from fetalseg.geometry import ellipse as ellipses
 from fetalseg.pipeline import Pipeline
 from fetalseg.result import Ellipse
 from fetalseg.scan import Scan, Spacing
-from fetalseg.settings import SegmentSettings, TrainSettings
+from fetalseg.settings import HeadTrainSettings, SegmentSettings
 from standins import bright, disc
 
 MM = Spacing(0.2, 0.2, source="test")
@@ -120,12 +120,12 @@ def test_a_scan_has_pixels():
 
 def test_settings_refuse_what_they_do_not_know():
     with pytest.raises(SettingsError, match="colour"):
-        TrainSettings.from_dict({"colour": 1})
+        HeadTrainSettings.from_dict({"colour": 1})
     with pytest.raises(SettingsError, match="multiple of 32"):
-        TrainSettings(input_rows=100)
+        HeadTrainSettings(input_rows=100)
     with pytest.raises(SettingsError, match="device"):
         SegmentSettings(device="tpu")
-    assert TrainSettings.from_dict(TrainSettings().to_dict()) == TrainSettings()
+    assert HeadTrainSettings.from_dict(HeadTrainSettings().to_dict()) == HeadTrainSettings()
 
 
 def test_an_unknown_task_is_named():

@@ -19,14 +19,14 @@ from fetalseg.geometry.view import View
 from fetalseg.models import catalogue, weights
 from fetalseg.models.card import Card
 from fetalseg.result import Ellipse
-from fetalseg.settings import TrainSettings
+from fetalseg.settings import HeadTrainSettings
 from fetalseg.training.augment import Picture, warp
 from fetalseg.training.batches import batches, order
 from fetalseg.training.fit import loss, one_cycle
 from fetalseg.training.run import train
 from standins import disc
 
-TINY = TrainSettings(input_rows=64, input_columns=96, epochs=2, batch_size=2, imagenet=False, kept_out=0.3, seed=1)
+TINY = HeadTrainSettings(input_rows=64, input_columns=96, epochs=2, batch_size=2, imagenet=False, kept_out=0.3, seed=1)
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +91,7 @@ def test_the_split_is_eighty_to_twenty_in_the_long_run():
 
 
 def test_small_heads_come_twice_and_some_samples_hold_no_head():
-    settings = TrainSettings(batch_size=1, negative_share=0.1, small_head_repeats=2)
+    settings = HeadTrainSettings(batch_size=1, negative_share=0.1, small_head_repeats=2)
     samples = order([True, False, False], 5, settings, epoch=0)
     assert samples.count(0) == 2
     assert samples.count(1) == samples.count(2) == 1

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fetalseg.cli._shared import add_command
-from fetalseg.settings import TrainSettings, VolumeTrainSettings, train_settings
+from fetalseg.settings import HeadTrainSettings, TrainSettings, VolumeTrainSettings, train_settings
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -58,7 +58,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def _settings(given: argparse.Namespace) -> TrainSettings:
     if given.config:
         return train_settings(given.config)
-    return TrainSettings() if given.task in (None, "head") else VolumeTrainSettings(task=given.task)
+    return HeadTrainSettings() if given.task in (None, "head") else VolumeTrainSettings(task=given.task)
 
 
 def run(given: argparse.Namespace) -> int:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from fetalseg.geometry.view import View
 from fetalseg.result import Ellipse
-from fetalseg.settings import TrainSettings
+from fetalseg.settings import HeadTrainSettings
 from fetalseg.tasks.head_input import MEAN, SD, grey_range, normalize
 
 # Samples an output pixel a side are averaged, so that shrinking does not alias.
@@ -43,7 +43,7 @@ class Picture:
         return int(self.full.shape[1]), int(self.full.shape[2])
 
 
-def random_view(picture: Picture, s: TrainSettings, rng: Generator) -> View:
+def random_view(picture: Picture, s: HeadTrainSettings, rng: Generator) -> View:
     """Return the whole picture's window or, for a share of the heads, one around the head."""
     size = (s.input_rows, s.input_columns)
     if picture.truth is not None and rng.random() < s.second_look_share:
@@ -53,7 +53,7 @@ def random_view(picture: Picture, s: TrainSettings, rng: Generator) -> View:
     return View.whole(picture.shape, size)
 
 
-def warp(picture: Picture, view: View, s: TrainSettings, rng: Generator) -> tuple[torch.Tensor, torch.Tensor]:
+def warp(picture: Picture, view: View, s: HeadTrainSettings, rng: Generator) -> tuple[torch.Tensor, torch.Tensor]:
     """Return a randomly turned, moved, scaled and mirrored view and its target.
 
     Returns
@@ -94,7 +94,7 @@ def _inside(truth: Ellipse, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     return (along * along + across * across <= 1).float()
 
 
-def change_greys(image: torch.Tensor, s: TrainSettings, rng: Generator) -> torch.Tensor:
+def change_greys(image: torch.Tensor, s: HeadTrainSettings, rng: Generator) -> torch.Tensor:
     """Change gain, gamma, depth gain, speckle and shadow of a (1, rows, columns) image of 0..1."""
     _, rows, columns = image.shape
     out = image.clamp(0, 1) ** rng.uniform(s.gamma_low, s.gamma_high) * rng.uniform(s.gain_low, s.gain_high)

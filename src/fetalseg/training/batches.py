@@ -9,7 +9,7 @@ import torch
 
 from fetalseg.geometry.ellipse import mask
 from fetalseg.geometry.view import View
-from fetalseg.settings import TrainSettings
+from fetalseg.settings import HeadTrainSettings
 from fetalseg.training.augment import Picture, change_greys, random_view, standardize, warp
 from fetalseg.training.negatives import synthetic
 
@@ -24,11 +24,11 @@ class HeadData:
     is_small : sequence of bool
         One a head of `train`.
     kept : sequence of Picture
-    settings : TrainSettings
+    settings : HeadTrainSettings
     """
 
     def __init__(
-        self, train: Sequence[Picture], is_small: Sequence[bool], kept: Sequence[Picture], settings: TrainSettings
+        self, train: Sequence[Picture], is_small: Sequence[bool], kept: Sequence[Picture], settings: HeadTrainSettings
     ) -> None:
         self._train, self._is_small, self._kept, self._settings = train, is_small, kept, settings
         self.steps = steps_an_epoch(is_small, len(train) - len(is_small), settings)
@@ -42,7 +42,7 @@ class HeadData:
         return validation_batches(self._kept, self._settings)
 
 
-def order(is_small: Sequence[bool], negatives: int, settings: TrainSettings, epoch: int) -> list[int]:
+def order(is_small: Sequence[bool], negatives: int, settings: HeadTrainSettings, epoch: int) -> list[int]:
     """Return the epoch's samples in random order.
 
     Parameters
@@ -67,13 +67,13 @@ def order(is_small: Sequence[bool], negatives: int, settings: TrainSettings, epo
     return shuffled[: max(full, min(len(shuffled), settings.batch_size))]
 
 
-def steps_an_epoch(is_small: Sequence[bool], negatives: int, settings: TrainSettings) -> int:
+def steps_an_epoch(is_small: Sequence[bool], negatives: int, settings: HeadTrainSettings) -> int:
     """Return the number of batches in each epoch."""
     return -(-len(order(is_small, negatives, settings, 0)) // settings.batch_size)
 
 
 def batches(
-    pictures: Sequence[Picture], is_small: Sequence[bool], settings: TrainSettings, epoch: int
+    pictures: Sequence[Picture], is_small: Sequence[bool], settings: HeadTrainSettings, epoch: int
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     """Yield the epoch's batches.
 
@@ -100,7 +100,7 @@ def batches(
 
 
 def _sample(
-    pictures: Sequence[Picture], number: int, settings: TrainSettings, rng: np.random.Generator
+    pictures: Sequence[Picture], number: int, settings: HeadTrainSettings, rng: np.random.Generator
 ) -> tuple[torch.Tensor, torch.Tensor]:
     if number >= 0:
         picture = pictures[number]
@@ -109,7 +109,9 @@ def _sample(
     return torch.from_numpy(made)[None], torch.zeros(1, *made.shape)
 
 
-def validation_batches(pictures: Sequence[Picture], settings: TrainSettings) -> list[tuple[torch.Tensor, torch.Tensor]]:
+def validation_batches(
+    pictures: Sequence[Picture], settings: HeadTrainSettings
+) -> list[tuple[torch.Tensor, torch.Tensor]]:
     """Return the kept-out pictures as the first look sees them, with their targets."""
     size = (settings.input_rows, settings.input_columns)
     images, targets = [], []

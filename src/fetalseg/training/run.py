@@ -13,10 +13,10 @@ import numpy as np
 
 from fetalseg.dataset import hc18
 from fetalseg.dataset.items import groups, split
-from fetalseg.errors import DatasetError
+from fetalseg.errors import DatasetError, SettingsError
 from fetalseg.models import architectures, weights
 from fetalseg.models.card import Card
-from fetalseg.settings import TrainSettings, VolumeTrainSettings
+from fetalseg.settings import HeadTrainSettings, TrainSettings, VolumeTrainSettings
 
 if TYPE_CHECKING:
     from fetalseg.training.fit import Data
@@ -44,7 +44,7 @@ def train(
     out : Path
         Gets ``weights.safetensors``, ``card.json``, ``curves.csv``, ``curves.png``, ``split.csv`` and the checkpoint.
         A training that was interrupted there goes on.
-    settings : TrainSettings
+    settings : HeadTrainSettings or VolumeTrainSettings
     name : str, optional
         The model's name in the catalogue; the architecture's by default.
     negatives : sequence of Path
@@ -58,8 +58,12 @@ def train(
     from fetalseg.training.curves import curves, draw
     from fetalseg.training.fit import fit
 
-    prepare = _volumes if isinstance(settings, VolumeTrainSettings) else _heads
-    made, parts, counts = prepare(data, settings, negatives)
+    if isinstance(settings, HeadTrainSettings):
+        made, parts, counts = _heads(data, settings, negatives)
+    elif isinstance(settings, VolumeTrainSettings):
+        made, parts, counts = _volumes(data, settings, negatives)
+    else:
+        raise SettingsError("The settings must be those of a head's or of a volume's training.")
     out.mkdir(parents=True, exist_ok=True)
     _write_split(out / "split.csv", parts)
     log(" · ".join(f"{key.replace('_', ' ')} {value}" for key, value in counts.items()))
@@ -98,7 +102,7 @@ def train(
 _Prepared = tuple["Data", dict[str, tuple[str, str]], dict[str, int]]
 
 
-def _heads(data: Path, settings: TrainSettings, negatives: Sequence[Path]) -> _Prepared:
+def _heads(data: Path, settings: HeadTrainSettings, negatives: Sequence[Path]) -> _Prepared:
     from fetalseg.training.augment import Picture
     from fetalseg.training.batches import HeadData
 
@@ -126,11 +130,10 @@ def _heads(data: Path, settings: TrainSettings, negatives: Sequence[Path]) -> _P
     return made, {i.name: (i.group, parts[i.name]) for i in items}, counts
 
 
-def _volumes(data: Path, settings: TrainSettings, negatives: Sequence[Path]) -> _Prepared:
+def _volumes(data: Path, settings: VolumeTrainSettings, negatives: Sequence[Path]) -> _Prepared:
     from fetalseg.dataset import lgg
     from fetalseg.training.volumes import Prepared, VolumeData
 
-    assert isinstance(settings, VolumeTrainSettings)
     items = lgg.read(data)
     parts = lgg.split(items, settings.kept_out, settings.seed)
     kept = [v for v in items if parts[v.name] != "train"]
