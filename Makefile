@@ -28,7 +28,7 @@ test: setup
 	PYTHON=$(BIN)/python sh scripts/test.sh $(ARGS)
 
 lint: setup
-	$(BIN)/ruff check .
+	$(BIN)/ruff check --no-cache .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 

@@ -10,6 +10,7 @@ from mouse import drag, key
 from PIL import Image
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication
+
 from tumours import LARGE, MM, SMALL, phantom
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from qtpy.QtWidgets import QApplication
-from tumours import MM, ellipsoid, phantom
 
 from napari_fetalseg.followup import FollowupWidget
+from tumours import MM, ellipsoid, phantom
 
 BEFORE = ellipsoid((12, 45, 35), (5, 10, 10))
 AFTER = ellipsoid((12, 45, 35), (6, 14, 14))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tumours import LARGE, MM, SHAPE, SMALL, phantom
 
 from fetalseg.errors import ModelError
+from tumours import LARGE, MM, SHAPE, SMALL, phantom
 
 
 def _ml(text: str) -> float:
