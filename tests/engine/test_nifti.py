@@ -313,3 +313,22 @@ def test_the_ending_has_two_parts(tmp_path):
     masks = [f"x_{what}.{end}" for what in ("mask", "lesions") for end in ("nii.gz", "tif")]
     assert all(is_annotation(name) for name in masks)
     assert not any(is_annotation(name) for name in ("mask.nii.gz", "lesions_flair.tif", "a_mask_2.nii"))
+
+
+@pytest.mark.parametrize("kind", [nib.Nifti1Image, nib.Nifti2Image])
+@pytest.mark.parametrize("turn_deg", [0.0, 13.0, 20.0])
+@pytest.mark.parametrize(("unit", "factor"), [("mm", 1.0), ("micron", 1000.0)])
+def test_sizes_are_the_decimals_that_were_meant_and_the_affine_stays_exact(tmp_path, kind, turn_deg, unit, factor):
+    cos, sin = np.cos(np.deg2rad(turn_deg)), np.sin(np.deg2rad(turn_deg))
+    turned = np.array([[1, 0, 0], [0, cos, -sin], [0, sin, cos]])
+    affine = np.eye(4)
+    affine[:3, :3] = turned @ np.diag([0.469, 1.1, 3.3]) * factor
+    scan = read(save(tmp_path / "a.nii.gz", affine=affine, change=lambda h: h.set_xyzt_units(unit), kind=kind))
+    assert sizes(scan) == (3.3, 1.1, 0.469)
+    kept = affine.astype(np.float32 if kind is nib.Nifti1Image else np.float64)
+    np.testing.assert_allclose(scan.layout.affine[:3], kept[:3].astype(float) / factor, rtol=1e-15, atol=0)
+
+
+def test_a_size_that_the_affine_alone_tells_has_no_more_digits_than_it_holds(tmp_path):
+    path = raw(tmp_path / "a.nii", lambda h: h["pixdim"].__setitem__(slice(1, 4), 1), affine=AFFINE * 0.55)
+    assert sizes(read(path)) == (2.2, 1.65, 1.1)

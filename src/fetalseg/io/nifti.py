@@ -23,6 +23,7 @@ _HEADER_BYTES = 540  # of NIfTI-2; NIfTI-1 has 348
 _FIRST_VOXEL = {348: 352, 540: 544}
 _MM = {"mm": 1.0, "meter": 1e3, "micron": 1e-3, "unknown": 1.0}
 """NIfTI's affines are in mm where no unit is written, as its predecessor's sizes are."""
+_SINGLE = 1e-6  # a few roundings of single precision
 _KEPT = (
     *("pixdim", "qform_code", "sform_code", "quatern_b", "quatern_c", "quatern_d", "qoffset_x", "qoffset_y"),
     *("qoffset_z", "srow_x", "srow_y", "srow_z", "xyzt_units"),
@@ -184,21 +185,29 @@ def _spacing(header: Any, layout: Layout, note: str, base: str) -> Spacing | Non
     A damaged affine leaves no trust in a size whose unit is not written; and sizes of 1 without a unit are what
     a writer that knew none left behind.
     """
+    unit = header.get_xyzt_units()[0]
+    written = np.array(header["pixdim"][1:4], np.float64) * _MM.get(unit, 1.0)
     if layout.affine is not None:
         sizes = np.linalg.norm(layout.affine[:3, :3], axis=0)
+        # A turned affine's lengths are the written sizes but for its own rounding.
+        sizes = np.where(np.isclose(sizes, written, rtol=_SINGLE, atol=0), written, sizes)
     else:
-        unit = header.get_xyzt_units()[0]
-        listed = np.array(header["pixdim"][1:4], np.float64)
-        written = unit != "unknown" and (note != "bad_affine" or unit == "mm")
-        if not written and (note == "bad_affine" or (listed == 1).all()):
+        told = unit != "unknown" and (note != "bad_affine" or unit == "mm")
+        if not told and (note == "bad_affine" or (written == 1).all()):
             return None
-        sizes = listed * _MM.get(unit, 1.0)
-    slices, rows, columns = (float(sizes[axis]) for axis in layout.axes)
+        sizes = written
+    slices, rows, columns = (_decimal(sizes[axis]) for axis in layout.axes)
     positive = [math.isfinite(size) and size > 0 for size in (slices, rows, columns)]
     if not all(positive[1:]):
         return None
     known = positive[0] and len(layout.stored_shape) > 2
     return Spacing(rows, columns, f"{base} (NIfTI header)", slices if known else None)
+
+
+def _decimal(size: float) -> float:
+    """Return a size as it was meant: 1.1 where single precision holds 1.10000002384."""
+    with np.errstate(over="ignore"):
+        return float(str(np.float32(size)))
 
 
 def _bare(header: Any) -> Any:
