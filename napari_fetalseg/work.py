@@ -102,9 +102,14 @@ def apply(edit: Edit, base: Result) -> Result:
 
 
 def original(result: Result) -> Result:
-    """Return the model's own result, at the present spacing."""
+    """Return the model's own result, at the present spacing and, of a brain, on the slice that was chosen."""
     first = result.original
-    return first if first.spacing == result.spacing else pipeline.recalibrate(first, result.spacing)
+    if first.spacing != result.spacing:
+        first = pipeline.recalibrate(first, result.spacing)
+    chosen = pipeline.chosen_slice(result)
+    if chosen is None or chosen == pipeline.chosen_slice(first) or not first.segmentation.mask[chosen].any():
+        return first
+    return pipeline.measure_on(first, chosen)
 
 
 def _apply_to_volume(edit: Edit, base: Result) -> Result:
@@ -134,9 +139,8 @@ def _remeasured(base: Result, mask: NDArray[Any]) -> Result:
     changed = before != mask
     if not changed.any():
         return base
-    back = base.original
-    same = back.spacing == base.spacing and np.array_equal(back.segmentation.mask, mask)
-    result = back if same else pipeline.edit_mask(base, mask)
+    undone = np.array_equal(base.original.segmentation.mask, mask)
+    result = original(base) if undone else pipeline.edit_mask(base, mask)
     if base.origin != "calipers":
         return result
     touched = {str(n) for n in np.union1d(before[changed], mask[changed])}

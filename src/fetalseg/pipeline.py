@@ -16,9 +16,14 @@ from fetalseg.models import catalogue
 from fetalseg.models.card import Card
 from fetalseg.models.predictor import Predictor, get_predictor
 from fetalseg.quality import worst
-from fetalseg.result import Caliper, Ellipse, Provenance, Result, Segmentation
+from fetalseg.result import Caliper, Ellipse, Measurement, Provenance, Result, Segmentation
 from fetalseg.scan import Scan, Spacing
 from fetalseg.settings import SegmentSettings
+
+# The task that measures a volume on one slice, which a person can choose.
+_ONE_SLICE = "fetal-brain"
+# Flags that another scale may take away, and that measuring raises again where they still hold.
+_OF_SCALE = {"no_spacing", "no_slice_spacing", "size", "brain_size", "axis_ratio", "mask_ellipse_disagree"}
 
 #: Called as (done, total, text).
 Progress = Callable[[int, int, str], None]
@@ -145,7 +150,7 @@ class Pipeline:
             scan.pixels, scan.spacing, network, card, self.settings, scan.notes, slices
         )
         progress(scan.frames, scan.frames, scan.name)
-        return Result(
+        result = Result(
             scan_name=scan.name,
             scan_sha256=scan.sha256,
             frame=0,
@@ -156,6 +161,8 @@ class Pipeline:
             provenance=self.provenance,
             study_date=scan.study_date,
         )
+        alone = slices is not None and len(slices) == 1 and measurement.slice == slices[0]
+        return _on(result, measurement.slice) if alone and self.settings.task == _ONE_SLICE else result
 
 
 def edit_mask(result: Result, mask: NDArray[np.generic]) -> Result:
@@ -164,9 +171,9 @@ def edit_mask(result: Result, mask: NDArray[np.generic]) -> Result:
     Parameters
     ----------
     mask : ndarray, shape (rows, columns), or (slices, rows, columns) of lesion numbers
-        Copied: later strokes do not reach into the result.
+        Copied: later strokes do not reach into the result. A fetal brain stays measured on the slice that was chosen.
     """
-    segmentation, measurement = tasks.get(result.task).measure_mask(mask, result.spacing, None)
+    segmentation, measurement = _measure_mask(result, mask, result.spacing, None)
     return result.edit(segmentation, measurement, "mask")
 
 
@@ -201,44 +208,76 @@ def edit_calipers(result: Result, lesion: str, calipers: tuple[Caliper, ...]) ->
 def measure_on(result: Result, slice: int) -> Result:
     """Return a fetal brain's result with its ellipse measured on another axial slice; the mask stays.
 
+    Later edits and another spacing keep to that slice. An ellipse that a person placed was that of the other slice.
+
     Raises
     ------
     FetalSegError
         If the mask does not reach that slice.
     """
-    from fetalseg.tasks import fetal_brain
-
     mask = result.segmentation.mask
     if not mask[slice].any():
         raise FetalSegError(f"There is no brain on slice {slice}; choose one that the mask reaches.")
-    _, measured = fetal_brain.measure_mask(mask, result.spacing, None, slice)
-    return replace(result, measurement=replace(measured, confidence=result.measurement.confidence))
+    chosen = _on(result, slice)
+    _, measured = _measure_mask(chosen, mask, result.spacing, None)
+    flags = (*(f for f in result.measurement.flags if f.code not in _OF_SCALE), *measured.flags)
+    trust = result.measurement.confidence
+    chosen = replace(chosen, measurement=replace(measured, confidence=trust, flags=flags, state=worst(flags)))
+    if result.origin != "ellipse":
+        return chosen
+    if np.array_equal(mask, result.original.segmentation.mask):
+        return replace(chosen, origin="model", parent=None)
+    return replace(chosen, origin="mask")
+
+
+def chosen_slice(result: Result) -> int | None:
+    """The slice that a person chose to measure a fetal brain on; None where it is the one with the largest area."""
+    chosen = result.provenance.settings.get("slice") if result.task == _ONE_SLICE else None
+    return None if chosen is None else int(chosen)
+
+
+def _on(result: Result, slice: int | None) -> Result:
+    """Return the result with the slice to measure on among its settings."""
+    settings = {**result.provenance.settings, "slice": slice}
+    return replace(result, provenance=replace(result.provenance, settings=settings))
+
+
+def _measure_mask(
+    result: Result, mask: NDArray[np.generic], spacing: Spacing | None, card: Card | None
+) -> tuple[Segmentation, Measurement]:
+    """Measure a mask as the result's task does, a fetal brain on the slice that was chosen."""
+    chosen = chosen_slice(result)
+    on = {} if chosen is None else {"slice": chosen}
+    measured: tuple[Segmentation, Measurement] = tasks.get(result.task).measure_mask(mask, spacing, card, **on)
+    return measured
 
 
 def recalibrate(result: Result, spacing: Spacing | None) -> Result:
     """Return the result with another spacing: the same mask, or ellipse, in other millimetres."""
     changed = replace(result, spacing=spacing)
     if tasks.get(result.task).VOLUME:
-        return _recalibrate_volume(changed)
+        return _recalibrate_volume(result, changed)
     if result.measurement.ellipse is None:
         return changed
     card = None if result.edited else _card(result)
     measured = tasks.get(result.task).measure_ellipse(result.measurement.ellipse, spacing, card)
     if card is None and not result.edited:  # the model is gone, and with it what is known of its errors
         measured = replace(measured, intervals={})
-    doubts = [f for f in result.measurement.flags if f.code not in {"no_spacing", "size", "axis_ratio"}]
+    # A head's mask and ellipse are compared in pixels: no scale changes what was found.
+    doubts = [f for f in result.measurement.flags if f.code not in _OF_SCALE - {"mask_ellipse_disagree"}]
     flags = (*doubts, *measured.flags)
     kept = replace(measured, confidence=result.measurement.confidence, flags=flags, state=worst(flags))
     return replace(changed, measurement=kept)
 
 
-def _recalibrate_volume(result: Result) -> Result:
-    """Measure a volume's mask anew under its changed spacing; doubts and confidence stay."""
+def _recalibrate_volume(result: Result, changed: Result) -> Result:
+    """Measure a volume's mask anew under its changed spacing; doubts, confidence and what a person placed stay."""
     card = None if result.edited else _card(result)
-    before = result.measurement
-    _, measured = tasks.get(result.task).measure_mask(result.segmentation.mask, result.spacing, card)
+    before, mask = result.measurement, result.segmentation.mask
+    _, anew = _measure_mask(changed, mask, changed.spacing, card)
+    measured = _as_placed(result, replace(changed, measurement=anew))
     known = {f.code for f in measured.flags}
-    doubts = [f for f in before.flags if f.code not in {"no_spacing", "no_slice_spacing"} | known]
+    doubts = [f for f in before.flags if f.code not in _OF_SCALE | known]
     flags = (*doubts, *measured.flags)
     trusts = {part.texts["lesion"]: part for part in before.parts}
     parts = tuple(
@@ -248,7 +287,23 @@ def _recalibrate_volume(result: Result) -> Result:
         for part in measured.parts
     )
     kept = replace(measured, confidence=before.confidence, flags=flags, state=worst(flags), parts=parts)
-    return replace(result, measurement=kept)
+    return replace(changed, measurement=kept)
+
+
+def _as_placed(before: Result, changed: Result) -> Measurement:
+    """Return the measurement under the changed spacing with the ellipse or the diameters that a person placed."""
+    old = before.measurement
+    if before.origin == "ellipse" and old.ellipse is not None:
+        return edit_ellipse(changed, old.ellipse).measurement
+    if before.origin != "calipers":
+        return changed.measurement
+    # Lines that nobody moved are those of the mask: under pixels of another shape they are others.
+    _, plain = _measure_mask(before, before.segmentation.mask, before.spacing, None)
+    drawn = {part.texts["lesion"]: part.calipers for part in plain.parts}
+    for part in old.parts:
+        if (lesion := part.texts["lesion"]) in drawn and drawn[lesion] != part.calipers:
+            changed = edit_calipers(changed, lesion, part.calipers)
+    return changed.measurement
 
 
 def _card(result: Result) -> Card | None:
