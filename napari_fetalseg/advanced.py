@@ -15,8 +15,8 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from fetalseg import tasks
 from fetalseg.settings import DEVICES, SegmentSettings
+from napari_fetalseg import preferences
 
 
 class Advanced(QWidget):
@@ -71,17 +71,10 @@ class Advanced(QWidget):
 
     def show_task(self, task: str) -> None:
         """Show only what changes something for a task; the other settings keep their values."""
-        network = bool(tasks.get(task).MODEL)
-        head = task == "head"
-        for field, shown in (
-            (self.level, network),
-            (self.flips, network),
-            (self.device, network),
-            (self.second_look, head),
-            (self.keep_largest, head),
-        ):
-            self._form.setRowVisible(field, shown)
-        self.setVisible(network)
+        choices = preferences.CHOICES[task]
+        for name in ("level", "flips", "second_look", "keep_largest", "device"):
+            self._form.setRowVisible(getattr(self, name), name in choices)
+        self.setVisible(bool(choices))
 
     def _turn_arrow(self, on: bool) -> None:
         self.fold.setArrowType(Qt.ArrowType.DownArrow if on else Qt.ArrowType.RightArrow)

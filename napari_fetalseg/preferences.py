@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import fields
 from typing import Any
 
 from fetalseg.errors import SettingsError
@@ -12,6 +11,14 @@ from fetalseg.settings import SegmentSettings
 log = logging.getLogger(__name__)
 PLUGIN = "napari-fetalseg"
 
+_NETWORK = ("model", "device", "level", "flips")
+#: What a person chooses for a task and finds again; the other settings mean nothing to it, or belong to one scan.
+CHOICES: dict[str, tuple[str, ...]] = {
+    "head": (*_NETWORK, "second_look", "keep_largest"),
+    "tumour": (*_NETWORK, "smallest_lesion_voxels"),
+    "fetal-brain": (),
+}
+
 
 def load(task: str) -> SegmentSettings:
     """Return the settings last used for a task; the defaults where there are none."""
@@ -19,7 +26,7 @@ def load(task: str) -> SegmentSettings:
     if section is None:
         return SegmentSettings(task=task)
     try:
-        kept = {f.name: getattr(section, f.name) for f in fields(SegmentSettings) if hasattr(section, f.name)}
+        kept = {name: getattr(section, name) for name in CHOICES[task]}
         return SegmentSettings(**kept | {"task": task, "level": float(kept.get("level") or 0.0) or None})
     except (SettingsError, AttributeError, TypeError, ValueError) as error:
         log.warning("The kept settings of '%s' can't be used (%s); the defaults are.", task, error)
@@ -31,9 +38,9 @@ def save(settings: SegmentSettings) -> None:
     section = _section(settings.task)
     if section is None:
         return
-    for name, value in settings.to_dict().items():
-        if name != "task" and hasattr(section, name):
-            setattr(section, name, value if value is not None else 0.0)
+    values = settings.to_dict()
+    for name in CHOICES[settings.task]:
+        setattr(section, name, values[name] if values[name] is not None else 0.0)
 
 
 def _section(task: str) -> Any | None:

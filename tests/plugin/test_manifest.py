@@ -40,31 +40,67 @@ def test_the_file_in_the_package_is_the_one_at_the_top():
     assert yaml.safe_load(inside.read_text(encoding="utf-8"))["name"] == NAME
 
 
-def test_the_settings_in_the_manifest_are_the_engines(manifest):
-    for task in set(tasks.NAMES) & set(manifest.contributions.configurations):
-        shown = manifest.contributions.configurations[task].properties
-        defaults = SegmentSettings(task=task).to_dict()
-        others = {"task", "smallest_lesion_voxels", "slice"}  # of other tasks
-        assert set(shown) == set(defaults) - others
-        assert shown["device"].enum == list(DEVICES)
-        for name, entry in shown.items():
-            assert entry.default == (defaults[name] if defaults[name] is not None else 0.0), name
+@pytest.mark.parametrize("task", tasks.NAMES)
+def test_the_settings_in_the_manifest_are_the_engines(manifest, task):
+    section = manifest.contributions.configurations.get(task)
+    choices = set(preferences.CHOICES[task])
+    assert set(section.properties if section else ()) == choices
+    defaults = SegmentSettings(task=task).to_dict()
+    for name in choices:
+        entry = section.properties[name]
+        assert entry.default == (defaults[name] if defaults[name] is not None else 0.0), name
+        assert name != "device" or entry.enum == list(DEVICES)
 
 
-def test_choices_are_kept_and_reset(tmp_path, monkeypatch):
+def test_every_setting_can_be_chosen_for_some_task_but_a_slice_belongs_to_its_scan():
+    chosen = {name for names in preferences.CHOICES.values() for name in names}
+    assert chosen == set(SegmentSettings().to_dict()) - {"task", "slice"}
+
+
+@pytest.fixture
+def settings_file(tmp_path, monkeypatch):
+    """The user's own settings, in a folder of the test's."""
     import napari.settings
 
     monkeypatch.undo()  # the shared fixture hides the settings; here they are looked at
     monkeypatch.setattr(napari.settings, "_PLUGIN_SETTINGS", {})
     PluginManager.instance().discover()
     napari.settings.get_plugin_settings(path_dir=tmp_path)
-    assert preferences.load("head") == SegmentSettings()
-    chosen = SegmentSettings(model="unet", device="cpu", level=0.4, flips=False)
+    return tmp_path / f"{NAME}.yaml"
+
+
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        SegmentSettings(model="unet", device="cpu", level=0.4, flips=False),
+        SegmentSettings(task="tumour", model="segnet", level=0.4, flips=False, smallest_lesion_voxels=250),
+        SegmentSettings(task="tumour", smallest_lesion_voxels=0),
+    ],
+)
+def test_choices_are_kept_and_reset(settings_file, chosen):
+    default = SegmentSettings(task=chosen.task)
+    assert preferences.load(chosen.task) == default
     preferences.save(chosen)
-    assert preferences.load("head") == chosen
-    assert "0.4" in (tmp_path / f"{NAME}.yaml").read_text()
-    preferences.save(SegmentSettings())
-    assert preferences.load("head") == SegmentSettings()
+    assert preferences.load(chosen.task) == chosen
+    assert settings_file.read_text()
+    assert all(preferences.load(task) == SegmentSettings(task=task) for task in tasks.NAMES if task != chosen.task)
+    preferences.save(default)
+    assert preferences.load(chosen.task) == default
+
+
+def test_another_napari_finds_the_tumours_choices(settings_file, monkeypatch):
+    import napari.settings
+
+    chosen = SegmentSettings(task="tumour", level=0.35, smallest_lesion_voxels=7)
+    preferences.save(chosen)
+    monkeypatch.setattr(napari.settings, "_PLUGIN_SETTINGS", {})
+    napari.settings.get_plugin_settings(path_dir=settings_file.parent)
+    assert preferences.load("tumour") == chosen
+
+
+def test_a_slice_of_one_brain_is_not_asked_of_the_next(settings_file):
+    preferences.save(SegmentSettings(task="fetal-brain", slice=12))
+    assert preferences.load("fetal-brain").slice is None
 
 
 def test_importing_the_plugin_brings_no_torch_and_no_qt():
