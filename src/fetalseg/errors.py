@@ -35,6 +35,14 @@ class SettingsError(FetalSegError):
     """A setting is outside what can be used."""
 
 
+class GrowthError(FetalSegError):
+    """A size can't be a fetal head's, or a growth chart is unknown or gives nothing for what was asked."""
+
+
+class DatingError(GrowthError):
+    """A pregnancy's dates or ages are impossible, or do not suffice."""
+
+
 class OutputError(FetalSegError):
     """A result can't be written."""
 
