@@ -220,7 +220,9 @@ class VolumeTrainSettings(TrainSettings):
     batch_size : int
         Stacks a step.
     stack_slices : int
-        Neighbouring slices a stack.
+        Neighbouring slices a stack, those that are learnt from.
+    repeats : int
+        How often each volume gives its two or three stacks an epoch: more where stacks are short.
     negative_share : float
         Share of the stacks from volumes in which nothing is to be found.
     """
@@ -232,6 +234,7 @@ class VolumeTrainSettings(TrainSettings):
     epochs: int = 30
     batch_size: int = 2
     stack_slices: int = 12
+    repeats: int = 1
     negative_share: float = 0.06
     rotation_deg: float = 20.0
     shift: float = 0.06

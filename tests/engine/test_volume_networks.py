@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -65,6 +66,29 @@ def test_answers_do_not_depend_on_the_portion_or_on_far_slices(name: str) -> Non
     assert before.shape == stack.shape
     assert changed[-1]
     assert not changed[: 19 - reach].any()
+
+
+def test_segnet_answers_in_training_for_the_slices_whose_neighbours_are_there() -> None:
+    network = architectures.get("segnet").build({"slices": 5, "volume": True, "widths": [4], "convolutions": [1]})
+    stack = torch.randn(2, 1, 7, 16, 16)
+    trained = network.train()(stack)
+    assert trained.shape == (2, 1, 3, 16, 16)
+    trained[:, :, 0].sum().backward()
+    network.plain.zero_grad()
+    one = stack.clone().requires_grad_()
+    network(one)[0, 0, 1, 8, 8].backward()  # the fourth slice of the seven sees the second to the sixth
+    assert one.grad[0, 0, [1, 5]].abs().sum() > 0
+    assert one.grad[0, 0, [0, 6], 8, 8].abs().max() < one.grad[0, 0, 3, 8, 8].abs()
+
+
+def test_a_margin_is_looked_at_and_not_learnt(data: Path) -> None:
+    scan, mask = lgg.read(data)[0].read()
+    volume = Prepared.of(scan.pixels, mask, (32, 32))
+    images, targets = next(VolumeData([volume], [], [], replace(TINY, repeats=3), margin=2).batches(0))
+    assert images.shape == (2, 1, 8, 32, 32)
+    assert targets.shape == (2, 1, 4, 32, 32)
+    plain, _ = next(VolumeData([volume], [], [], replace(TINY, stack_slices=8)).batches(0))
+    assert plain.shape == images.shape
 
 
 def test_segnets_unpooling_puts_values_back_where_they_came_from() -> None:

@@ -152,6 +152,7 @@ def _volumes(data: Path, settings: VolumeTrainSettings, negatives: Sequence[Path
         without=[Prepared.of(pixels, None, size) for pixels in without],
         validation=[prepared(v, validate=True) for v in kept],
         settings=settings,
+        margin=architectures.get(settings.arch).margin(settings.parameters),
     )
     counts = {
         "volumes": len(trained),

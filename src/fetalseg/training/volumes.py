@@ -75,6 +75,8 @@ class VolumeData:
         Volumes in which nothing is to be found.
     validation : sequence of Prepared
     settings : VolumeTrainSettings
+    margin : int
+        Slices at either end of a stack that the network looks at but does not answer for.
     """
 
     def __init__(
@@ -83,15 +85,18 @@ class VolumeData:
         without: Sequence[Prepared],
         validation: Sequence[Prepared],
         settings: VolumeTrainSettings,
+        margin: int = 0,
     ) -> None:
         self._train, self._without, self._validation, self._settings = train, without, validation, settings
+        self._margin = margin
         self.steps = -(-len(self._order(0)) // settings.batch_size)
 
     def _order(self, epoch: int) -> list[tuple[int, bool]]:
         """The epoch's stacks: number of the volume, and whether the stack is to hold tumour."""
         rng = np.random.default_rng([self._settings.seed, epoch])
-        stacks = [(i, True) for i, v in enumerate(self._train) if len(v.tumour)]
-        stacks += [(i, False) for i, v in enumerate(self._train) for _ in range(1 + (len(v.values) >= _THIN))]
+        once = [(i, True) for i, v in enumerate(self._train) if len(v.tumour)]
+        once += [(i, False) for i, v in enumerate(self._train) for _ in range(1 + (len(v.values) >= _THIN))]
+        stacks = once * self._settings.repeats
         share = self._settings.negative_share
         wanted = round(len(stacks) * share / max(1e-9, 1 - share)) if self._without else 0
         picked = rng.integers(0, max(1, len(self._without)), wanted)
@@ -101,7 +106,7 @@ class VolumeData:
         return shuffled[: max(full, min(len(shuffled), self._settings.batch_size))]
 
     def batches(self, epoch: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        """Yield images and targets, each (batch, 1, slices, rows, columns)."""
+        """Yield images and targets, (batch, 1, slices, rows, columns); a target has `margin` fewer at either end."""
         order, s = self._order(epoch), self._settings
         volumes = [*self._train, *self._without]
         for start in range(0, len(order), s.batch_size):
@@ -109,7 +114,7 @@ class VolumeData:
             for place in range(start, min(start + s.batch_size, len(order))):
                 rng = np.random.default_rng([s.seed, epoch, place, 1])
                 number, tumour = order[place]
-                made.append(sample(volumes[number], tumour, s, rng))
+                made.append(sample(volumes[number], tumour, s, rng, self._margin))
             yield torch.stack([m[0] for m in made])[:, None], torch.stack([m[1] for m in made])[:, None]
 
     def validation(self) -> list[tuple[torch.Tensor, torch.Tensor]]:
@@ -117,14 +122,19 @@ class VolumeData:
         return [(v.exact, v.truth[None, None].float() / 255) for v in self._validation]
 
 
-def sample(volume: Prepared, tumour: bool, s: VolumeTrainSettings, rng: Generator) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return a randomly placed, turned, scaled and mirrored stack and its target, each (slices, rows, columns)."""
-    index = _slices(volume, tumour, s.stack_slices, rng)
+def sample(
+    volume: Prepared, tumour: bool, s: VolumeTrainSettings, rng: Generator, margin: int = 0
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return a randomly placed, turned, scaled and mirrored stack and its target, each (slices, rows, columns).
+
+    The stack has `margin` slices more than the target at either end.
+    """
+    index = _slices(volume, tumour, s.stack_slices + 2 * margin, rng)
     size = (s.input_rows, s.input_columns)
     grid = _grid(size, (volume.values.shape[1], volume.values.shape[2]), s, rng)
     both = torch.cat([volume.values[index], volume.truth[index]])[None].float() / 255
     warped = F.grid_sample(both, grid, mode="bilinear", padding_mode="zeros", align_corners=False)[0]
-    image, target = warped[: len(index)], warped[len(index) :]
+    image, target = warped[: len(index)], warped[len(index) + margin : 2 * len(index) - margin]
     greys = change_greys(image * CEILING, s, rng)
     return torch.from_numpy(standardize(greys.numpy())), target
 

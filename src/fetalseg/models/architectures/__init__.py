@@ -1,6 +1,6 @@
 """Network architectures, one a file. Each has `TITLE`, `DEFAULTS` and `build(parameters)`.
 
-Those for volumes also have `reach(parameters)`.
+Those for volumes also have `reach(parameters)` and `margin(parameters)`.
 """
 
 from __future__ import annotations

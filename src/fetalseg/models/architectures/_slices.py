@@ -59,7 +59,11 @@ class AlongSlices(nn.Module):
 
 
 class SliceBySlice(nn.Module):
-    """A 2-D network that answers for a volume, each slice with its neighbours as channels."""
+    """A 2-D network that answers for a volume, each slice with its neighbours as channels.
+
+    In training it does not answer for the first and last ``slices // 2`` of a stack, whose neighbours are not there:
+    stacks can then be short, and a batch holds many patients.
+    """
 
     #: Slices that pass together when answering; a matter of memory, not of the result.
     at_once = 8
@@ -70,7 +74,13 @@ class SliceBySlice(nn.Module):
         self.slices = slices
 
     def forward(self, volume: torch.Tensor) -> torch.Tensor:
-        """Return logits of the volume's shape (batch, 1, depth, rows, columns)."""
+        """Return logits of the volume's shape (batch, 1, depth, rows, columns); in training of the inner slices."""
+        batch, _, depth, rows, columns = volume.shape
         pictures = with_neighbours(volume, self.slices)
+        margin = self.slices // 2
+        if self.training and margin:
+            pictures = pictures.view(batch, depth, -1, rows, columns)[:, margin:-margin].flatten(0, 1)
+            pictures, depth = pictures.contiguous(memory_format=torch.channels_last), depth - 2 * margin
         portion = len(pictures) if self.training else self.at_once
-        return torch.cat([self.plain(part) for part in torch.split(pictures, portion)]).view(volume.shape)
+        answers = torch.cat([self.plain(part) for part in torch.split(pictures, portion)])
+        return answers.view(batch, 1, depth, rows, columns)

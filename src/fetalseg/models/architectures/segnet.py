@@ -29,6 +29,11 @@ def reach(parameters: Mapping[str, Any]) -> int:
     return int({**DEFAULTS, **parameters}["slices"]) // 2
 
 
+def margin(parameters: Mapping[str, Any]) -> int:
+    """Return how many slices at either end of a stack are only looked at in training: all that have no neighbours."""
+    return reach(parameters)
+
+
 def build(parameters: Mapping[str, Any]) -> torch.nn.Module:
     """Return the network without trained weights.
 

@@ -34,6 +34,11 @@ def reach(parameters: Mapping[str, Any]) -> int:
     return int(p["slices"]) // 2 + int(max(sum(d) for d in p["dilations"]))
 
 
+def margin(parameters: Mapping[str, Any]) -> int:  # noqa: ARG001 (the same question to all architectures)
+    """Return how many slices at either end of a stack are only looked at in training: none, as at a volume's ends."""
+    return 0
+
+
 def build(parameters: Mapping[str, Any]) -> torch.nn.Module:
     """Return the network without trained weights.
 
