@@ -110,6 +110,10 @@ class BatchSettings(_Settings):
         Whether to write side-by-side pictures.
     series : str, optional
         Of several DICOM series in a folder, the one whose description holds this; ``flair`` by default.
+    exams : str, optional
+        A csv of exams with scan date and dating: heads are assessed on a growth chart.
+    sr : bool
+        Whether to write DICOM structured reports of heads that came from DICOM.
     """
 
     pattern: str | None = None
@@ -117,6 +121,24 @@ class BatchSettings(_Settings):
     spacing_csv: str | None = None
     overlays: bool = True
     series: str | None = None
+    exams: str | None = None
+    sr: bool = False
+
+
+@dataclass(frozen=True)
+class GrowthSettings(_Settings):
+    """How growth is judged.
+
+    Parameters
+    ----------
+    chart : str
+        A name of `fetalseg.growth.charts`, or the path of a csv of age, mean and SD.
+    crl_formula : {"robinson1975", "intergrowth2014"}
+        By which a crown-rump length dates.
+    """
+
+    chart: str = "intergrowth21"
+    crl_formula: str = "robinson1975"
 
 
 @dataclass(frozen=True)
