@@ -121,8 +121,7 @@ class Dating:
     def from_ga(cls, ga_days: float, date: datetime.date | None = None) -> Self:
         """Take an age at the scan as it is; with the scan's date it holds for other scans too."""
         _possible(ga_days)
-        if date is not None:
-            _past(date, "The scan")
+        check_day(date, "The scan")
         return cls("ga", ga_days, date, formula="as entered")
 
     @property
@@ -148,8 +147,7 @@ class Dating:
         DatingError
             If the day is not known, is in the future or before the pregnancy, or the age is no pregnancy's.
         """
-        if scan_date is not None:
-            _past(scan_date, "The scan")
+        check_day(scan_date, "The scan")
         if self.on is None:
             return self.ga_days
         if scan_date is None:
@@ -356,9 +354,19 @@ def today() -> datetime.date:
     return datetime.date.today()
 
 
-def _past(date: datetime.date, what: str) -> datetime.date:
-    if date > today():
+def check_day(date: datetime.date | None, what: str) -> None:
+    """Check that a day, where it is known, is not in the future.
+
+    Raises
+    ------
+    DatingError
+    """
+    if date is not None and date > today():
         raise DatingError(f"{what} has the date {date}, which is in the future.")
+
+
+def _past(date: datetime.date, what: str) -> datetime.date:
+    check_day(date, what)
     return date
 
 

@@ -138,7 +138,9 @@ class Reading:
     chart, version : str
         The chart's name and version.
     measure : {"hc", "bpd", "ofd"}
-    value_mm, ga_days : float
+    value_mm : float
+    ga_days : float or None
+        None where no independent age is known.
     z : float or None
     centile : float or None
         0 to 100; None also beyond the ends of a chart of quantiles, where only `centile_text` tells.
@@ -154,7 +156,7 @@ class Reading:
     version: str
     measure: str
     value_mm: float
-    ga_days: float
+    ga_days: float | None
     z: float | None = None
     centile: float | None = None
     centile_text: str = ""

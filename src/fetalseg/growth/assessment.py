@@ -1,0 +1,384 @@
+"""A head as a chart sees it at its age: z-score, centile, their range, and what should make a person look again.
+
+Lengths are in mm, ages in days. Nothing here is a diagnosis.
+"""
+
+from __future__ import annotations
+
+import datetime
+import math
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from fetalseg.errors import GrowthError
+from fetalseg.geometry.ellipse import circumference
+from fetalseg.growth import charts
+from fetalseg.growth.charts import Chart, Reading
+from fetalseg.growth.dating import AgeFromHead, Dating, check_day, ga_from_hc, ga_text
+
+#: Shown wherever an age comes from the head circumference itself.
+CIRCULAR = (
+    "This gestational age was worked out from the head circumference you are looking at.",
+    "A centile of the same head circumference at that age would come out near the middle, whatever the size of the "
+    "head, so it says nothing.",
+    "Enter an age from the last period or an early scan (crown-rump length) to get a meaningful centile.",
+)
+PROMPT = "A flag is a prompt to look again, not a diagnosis."
+#: Outside of these a value is no fetal head's, but one in another unit.
+_POSSIBLE_MM = {"hc": (50.0, 600.0), "bpd": (15.0, 180.0), "ofd": (15.0, 220.0)}
+_INDEX = (74.0, 83.0)
+# HC and the perimeter of the two diameters' ellipse differ by so much only where one of them is wrong.
+_UNLIKE = 0.1
+
+
+@dataclass(frozen=True)
+class GrowthFlag:
+    """What should make a person look: a stable `code`, the `text` shown, and the `source` of limit and wording."""
+
+    code: str
+    text: str
+    source: str
+
+
+@dataclass(frozen=True)
+class _Limit:
+    z: float
+    flag: GrowthFlag
+
+    def reached(self, z: float) -> bool:
+        return z <= self.z if self.z < 0 else z >= self.z
+
+
+_SMFM = "SMFM 2016"
+#: By side, the strongest last.
+_SMALL = (
+    _Limit(
+        -2,
+        GrowthFlag(
+            "small_head",
+            "HC more than 2 SD below the mean for this GA. Check dates and plane; SMFM suggests detailed intracranial "
+            "anatomy and a repeat in 3-4 weeks.",
+            _SMFM,
+        ),
+    ),
+    _Limit(
+        -3,
+        GrowthFlag(
+            "microcephaly_range",
+            "HC 3 SD or more below the mean: the definition used for isolated fetal microcephaly. Needs specialist "
+            "assessment.",
+            f"{_SMFM}; Chervenak 1984, doi:10.1016/0002-9378(84)90027-9",
+        ),
+    ),
+    _Limit(
+        -5,
+        GrowthFlag(
+            "severe_microcephaly_range",
+            "HC 5 SD or more below the mean. Needs urgent specialist assessment.",
+            _SMFM,
+        ),
+    ),
+)
+_LARGE = (
+    _Limit(
+        2,
+        GrowthFlag(
+            "large_head", "HC more than 2 SD above the mean. Often familial.", "Shinar 2023, doi:10.1002/pd.6473"
+        ),
+    ),
+    _Limit(
+        3,
+        GrowthFlag(
+            "macrocephaly_range",
+            "HC more than 3 SD above the mean. Needs specialist assessment.",
+            "The limit of 3 SD is this project's choice; Shinar 2023, doi:10.1002/pd.6473",
+        ),
+    ),
+)
+_SHAPE = "head shape outside 74-83; BPD-based dating is less reliable, HC is preferred."
+_SHAPE_SOURCE = "Hadlock 1981, AJR 137:83-85"
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """A head at its age, on one chart.
+
+    Parameters
+    ----------
+    chart, chart_version : str
+    ga_days : float or None
+        None where there is no independent dating, or none at all.
+    ga_source : str
+        As `fetalseg.growth.dating.SOURCES`; ``"this_hc"`` without independent dating.
+    ga_uncertainty_days : float or None
+        Published accuracy of the dating, half-width.
+    ga_formula : str
+    edd : date or None
+    readings : tuple of Reading
+        Of HC, and of BPD and OFD where they were given.
+    low, high : Reading or None
+        Of the ends of HC's 95 % interval.
+    age_from_hc : AgeFromHead
+        For comparison only.
+    cephalic_index : float or None
+    flags : tuple of GrowthFlag
+    sentences : tuple of str
+        What else must be said.
+    reason : str or None
+        Why HC has no z-score or no centile.
+    """
+
+    chart: str
+    chart_version: str
+    ga_days: float | None
+    ga_source: str
+    ga_uncertainty_days: float | None
+    ga_formula: str
+    edd: datetime.date | None
+    readings: tuple[Reading, ...]
+    low: Reading | None
+    high: Reading | None
+    age_from_hc: AgeFromHead
+    cephalic_index: float | None = None
+    flags: tuple[GrowthFlag, ...] = ()
+    sentences: tuple[str, ...] = ()
+    reason: str | None = None
+
+    @property
+    def hc(self) -> Reading:
+        """The reading of HC."""
+        return self.readings[0]
+
+    @property
+    def z_low(self) -> float | None:
+        """z-score at the lower end of HC's interval."""
+        return self.low.z if self.low else None
+
+    @property
+    def z_high(self) -> float | None:
+        """z-score at the upper end of HC's interval."""
+        return self.high.z if self.high else None
+
+    @property
+    def centile_low(self) -> float | None:
+        """Centile at the lower end of HC's interval."""
+        return self.low.centile if self.low else None
+
+    @property
+    def centile_high(self) -> float | None:
+        """Centile at the upper end of HC's interval."""
+        return self.high.centile if self.high else None
+
+    @property
+    def dating_formula(self) -> str:
+        """Where the age, and the age that HC suggests, come from."""
+        told = f"age: {self.ga_formula}; " if self.ga_formula else ""
+        return f"{told}age from HC: {self.age_from_hc.formula}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values, as ``fetalseg growth --json`` prints them."""
+        age = self.age_from_hc
+        has_range = age.low_days is not None
+        return {
+            "chart": self.chart,
+            "chart_version": self.chart_version,
+            "ga_weeks": _weeks(self.ga_days),
+            "ga_days": self.ga_days,
+            "ga_text": "" if self.ga_days is None else ga_text(self.ga_days),
+            "ga_source": self.ga_source,
+            "ga_uncertainty_days": self.ga_uncertainty_days,
+            "edd": self.edd.isoformat() if self.edd else None,
+            "hc_mm": self.hc.value_mm,
+            "z_score": self.hc.z,
+            "centile": self.hc.centile,
+            "centile_text": self.hc.centile_text,
+            "mean_mm": self.hc.mean_mm,
+            "hc_low_mm": self.low.value_mm if self.low else None,
+            "hc_high_mm": self.high.value_mm if self.high else None,
+            "z_low": self.z_low,
+            "z_high": self.z_high,
+            "centile_low": self.centile_low,
+            "centile_high": self.centile_high,
+            "reason": self.reason,
+            "ga_from_hc_weeks": _weeks(age.ga_days),
+            "ga_from_hc_range_weeks": [_weeks(age.low_days), _weeks(age.high_days)] if has_range else None,
+            "ga_from_hc_reason": age.reason,
+            "dating_formula": self.dating_formula,
+            "cephalic_index": self.cephalic_index,
+            "flags": [{"code": f.code, "text": f.text, "source": f.source} for f in self.flags],
+            "readings": [
+                {"measure": r.measure, "value_mm": r.value_mm, "z_score": r.z, "centile": r.centile}
+                | {"centile_text": r.centile_text, "mean_mm": r.mean_mm, "reason": r.reason}
+                for r in self.readings
+            ],
+            "sentences": list(self.sentences),
+        }
+
+
+def assess(
+    hc_mm: float,
+    *,
+    dating: Dating | None,
+    scan_date: datetime.date | None = None,
+    bpd_mm: float | None = None,
+    ofd_mm: float | None = None,
+    hc_interval_mm: tuple[float, float] | None = None,
+    chart: str | Path | Chart = charts.DEFAULT,
+    bpd_convention: str = charts.OUTER["bpd"],
+) -> Assessment:
+    """Read a head on a chart at the age that an independent dating gives it.
+
+    Parameters
+    ----------
+    hc_mm : float
+    dating : Dating or None
+        None: not known. Then, as when it comes from this HC, there is an age from HC and nothing else.
+    scan_date : date, optional
+    bpd_mm, ofd_mm : float, optional
+    hc_interval_mm : (float, float), optional
+        95 % interval of HC's measurement.
+    chart : str, path or Chart
+    bpd_convention : {"outer-outer", "outer-inner"}
+        How BPD was measured; an ellipse on the skull's outer edge gives outer-outer.
+
+    Raises
+    ------
+    GrowthError
+        If a size can't be a fetal head's in mm, or sizes contradict each other, or there is no such chart.
+    DatingError
+        If the dates are impossible or do not suffice.
+    """
+    check_sizes(hc_mm, bpd_mm, ofd_mm, hc_interval_mm)
+    chart = chart if isinstance(chart, Chart) else charts.get(chart)
+    check_day(scan_date, "The scan")
+    age = ga_from_hc(hc_mm)
+    sizes = {"hc": hc_mm, "bpd": bpd_mm, "ofd": ofd_mm}
+    given = {name: value for name, value in sizes.items() if value is not None}
+    index = 100 * bpd_mm / ofd_mm if bpd_mm is not None and ofd_mm is not None else None
+    shape = _shape(index)
+    unlike = _unlike(hc_mm, bpd_mm, ofd_mm)
+    if dating is None or not dating.independent:
+        reason = " ".join(CIRCULAR)
+        told = tuple(
+            Reading(chart.name, chart.version, name, value, None, reason=reason) for name, value in given.items()
+        )
+        return Assessment(
+            *(chart.name, chart.version, None, "this_hc", None, "", None, told, None, None, age),
+            *(index, shape, unlike, reason),
+        )
+    ga_days = dating.at(scan_date)
+    conventions = {**charts.OUTER, "bpd": bpd_convention}
+    readings = tuple(chart.read(name, value, ga_days, convention=conventions[name]) for name, value in given.items())
+    ends = [chart.read("hc", end, ga_days) for end in hc_interval_mm or ()]
+    low, high = ends or (None, None)
+    flags, reaches = _size_flags(readings[0].z, low, high)
+    sentences = [*reaches, *_age_matters(chart, hc_mm, ga_days, dating), *unlike]
+    if chart.note and (readings[0].z is not None or readings[0].centile_text):
+        sentences.append(chart.note)
+    if flags or shape:
+        sentences.append(PROMPT)
+    return Assessment(
+        *(chart.name, chart.version, ga_days, dating.source, dating.uncertainty_days, dating.formula, dating.edd),
+        *(readings, low, high, age, index, (*flags, *shape), tuple(sentences), readings[0].reason),
+    )
+
+
+def check_sizes(
+    hc_mm: float,
+    bpd_mm: float | None = None,
+    ofd_mm: float | None = None,
+    hc_interval_mm: tuple[float, float] | None = None,
+) -> None:
+    """Check that sizes can be a fetal head's in mm.
+
+    Raises
+    ------
+    GrowthError
+        With what is wrong in a sentence.
+    """
+    for name, value in (("hc", hc_mm), ("bpd", bpd_mm), ("ofd", ofd_mm)):
+        if value is not None:
+            _check_size(name, value)
+    if bpd_mm is not None and ofd_mm is not None and bpd_mm > ofd_mm:
+        raise GrowthError(
+            f"BPD ({bpd_mm:g} mm) can't be longer than OFD ({ofd_mm:g} mm): were the two taken for each other?"
+        )
+    if hc_interval_mm is None:
+        return
+    low, high = hc_interval_mm
+    if not (math.isfinite(low) and math.isfinite(high) and 0 < low <= hc_mm <= high):
+        raise GrowthError(f"The interval of HC, {low:g} to {high:g} mm, does not hold the HC of {hc_mm:g} mm.")
+
+
+def _check_size(name: str, value: float) -> None:
+    low, high = _POSSIBLE_MM[name]
+    if low <= value <= high:
+        return
+    what = f"{name.upper()} of {value:g} mm is no fetal head's"
+    if low <= 10 * value <= high:
+        raise GrowthError(f"{what}; was it measured in cm? Sizes are in mm: {10 * value:g}.")
+    if not (math.isfinite(value) and value > 0):
+        raise GrowthError(f"{what}: a size is a number above 0.")
+    raise GrowthError(f"{what}, which lies between {low:g} and {high:g} mm.")
+
+
+def _size_flags(
+    z: float | None, low: Reading | None, high: Reading | None
+) -> tuple[tuple[GrowthFlag, ...], tuple[str, ...]]:
+    """The strongest limit that z reaches, as a flag; limits that only the interval reaches, as a sentence."""
+    if z is None:
+        return (), ()
+    ends = (low.z, high.z) if low and high and low.z is not None and high.z is not None else (z, z)
+    interval = f"the 95 % interval of z, {ends[0]:.2f} to {ends[1]:.2f},"
+    flags, sentences = [], []
+    for limits, outer, inner in ((_SMALL, ends[0], ends[1]), (_LARGE, ends[1], ends[0])):
+        raised = [limit for limit in limits if limit.reached(z)]
+        beyond = [limit for limit in limits if limit.reached(outer) and limit not in raised]
+        told = (
+            [] if not raised or raised[-1].reached(inner) else [f"lies on both sides of the limit of {raised[-1].z:+g}"]
+        )
+        if beyond:
+            told.append(f"reaches the limit of {beyond[-1].z:+g} ({beyond[-1].flag.code.replace('_', ' ')})")
+        what = f"{interval} {' and '.join(told)}."
+        if raised:
+            flag = raised[-1].flag
+            flags.append(replace(flag, text=f"{flag.text} {what[0].upper()}{what[1:]}") if told else flag)
+        elif told:
+            sentences.append(f"z is {z:.2f} and raises no flag, but {what}")
+    return tuple(flags), tuple(sentences)
+
+
+def _shape(index: float | None) -> tuple[GrowthFlag, ...]:
+    if index is None or _INDEX[0] <= index <= _INDEX[1]:
+        return ()
+    return (GrowthFlag("head_shape", f"Cephalic index {index:.1f}: {_SHAPE}", _SHAPE_SOURCE),)
+
+
+def _unlike(hc_mm: float, bpd_mm: float | None, ofd_mm: float | None) -> tuple[str, ...]:
+    if bpd_mm is None or ofd_mm is None:
+        return ()
+    around = circumference(ofd_mm / 2, bpd_mm / 2)
+    if abs(around - hc_mm) <= _UNLIKE * hc_mm:
+        return ()
+    return (
+        f"An ellipse of this BPD and OFD has a circumference of {around:.0f} mm, not {hc_mm:.0f}: check the three.",
+    )
+
+
+def _age_matters(chart: Chart, hc_mm: float, ga_days: float, dating: Dating) -> tuple[str, ...]:
+    """What the age's own uncertainty adds, in words: it is not part of the interval."""
+    half = dating.uncertainty_days
+    if half is None:
+        return ()
+    ends = [chart.read("hc", hc_mm, ga_days + sign * half).z for sign in (1, -1)]
+    if ends[0] is None or ends[1] is None:
+        return ()
+    return (
+        f"The age is known to ± {half:g} days at best. That alone would move z from {ends[0]:.2f} to {ends[1]:.2f}; "
+        "it is not part of the interval.",
+    )
+
+
+def _weeks(days: float | None) -> float | None:
+    return None if days is None else days / 7
