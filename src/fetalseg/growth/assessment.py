@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -252,35 +253,59 @@ def assess(
     check_sizes(hc_mm, bpd_mm, ofd_mm, hc_interval_mm)
     chart = chart if isinstance(chart, Chart) else charts.get(chart)
     check_day(scan_date, "The scan")
-    age = ga_from_hc(hc_mm)
     sizes = {"hc": hc_mm, "bpd": bpd_mm, "ofd": ofd_mm}
     given = {name: value for name, value in sizes.items() if value is not None}
-    index = 100 * bpd_mm / ofd_mm if bpd_mm is not None and ofd_mm is not None else None
-    shape = _shape(index)
-    unlike = _unlike(hc_mm, bpd_mm, ofd_mm)
+    bare = _undated(chart, given)
     if dating is None or not dating.independent:
-        reason = " ".join(CIRCULAR)
-        told = tuple(
-            Reading(chart.name, chart.version, name, value, None, reason=reason) for name, value in given.items()
-        )
-        return Assessment(
-            *(chart.name, chart.version, None, "this_hc", None, "", None, told, None, None, age),
-            *(index, shape, unlike, reason),
-        )
+        return bare
     ga_days = dating.at(scan_date)
     conventions = {**charts.OUTER, "bpd": bpd_convention}
     readings = tuple(chart.read(name, value, ga_days, convention=conventions[name]) for name, value in given.items())
-    ends = [chart.read("hc", end, ga_days) for end in hc_interval_mm or ()]
-    low, high = ends or (None, None)
+    low, high = (chart.read("hc", end, ga_days) for end in hc_interval_mm) if hc_interval_mm else (None, None)
     flags, reaches = _size_flags(readings[0].z, low, high)
-    sentences = [*reaches, *_age_matters(chart, hc_mm, ga_days, dating), *unlike]
-    if chart.note and (readings[0].z is not None or readings[0].centile_text):
+    sentences = [*reaches, *_age_matters(chart, hc_mm, ga_days, dating), *bare.sentences]
+    if chart.note and readings[0].centile_text:
         sentences.append(chart.note)
-    if flags or shape:
+    if flags and PROMPT not in sentences:
         sentences.append(PROMPT)
+    return replace(
+        bare,
+        ga_days=ga_days,
+        ga_source=dating.source,
+        ga_uncertainty_days=dating.uncertainty_days,
+        ga_formula=dating.formula,
+        edd=dating.edd,
+        readings=readings,
+        low=low,
+        high=high,
+        flags=(*flags, *bare.flags),
+        sentences=tuple(sentences),
+        reason=readings[0].reason,
+    )
+
+
+def _undated(chart: Chart, sizes: Mapping[str, float]) -> Assessment:
+    """What can be said without an independent age: the age from HC, and the head's shape."""
+    reason = " ".join(CIRCULAR)
+    bpd, ofd = sizes.get("bpd"), sizes.get("ofd")
+    index = 100 * bpd / ofd if bpd is not None and ofd is not None else None
+    shape = _shape(index)
     return Assessment(
-        *(chart.name, chart.version, ga_days, dating.source, dating.uncertainty_days, dating.formula, dating.edd),
-        *(readings, low, high, age, index, (*flags, *shape), tuple(sentences), readings[0].reason),
+        chart=chart.name,
+        chart_version=chart.version,
+        ga_days=None,
+        ga_source="this_hc",
+        ga_uncertainty_days=None,
+        ga_formula="",
+        edd=None,
+        readings=tuple(Reading(chart.name, chart.version, name, v, None, reason=reason) for name, v in sizes.items()),
+        low=None,
+        high=None,
+        age_from_hc=ga_from_hc(sizes["hc"]),
+        cephalic_index=index,
+        flags=shape,
+        sentences=(*_unlike(sizes["hc"], bpd, ofd), *([PROMPT] if shape else [])),
+        reason=reason,
     )
 
 
