@@ -17,6 +17,9 @@ from fetalseg.geometry.ellipse import circumference
 from fetalseg.growth import charts
 from fetalseg.growth.charts import Chart, Reading
 from fetalseg.growth.dating import AgeFromHead, Dating, check_day, ga_from_hc, ga_text
+from fetalseg.growth.flags import PROMPT, GrowthFlag, shape_flags, size_flags
+
+__all__ = ["CIRCULAR", "Assessment", "GrowthFlag", "assess", "check_sizes"]
 
 #: Shown wherever an age comes from the head circumference itself.
 CIRCULAR = (
@@ -25,80 +28,10 @@ CIRCULAR = (
     "head, so it says nothing.",
     "Enter an age from the last period or an early scan (crown-rump length) to get a meaningful centile.",
 )
-PROMPT = "A flag is a prompt to look again, not a diagnosis."
 #: Outside of these a value is no fetal head's, but one in another unit.
 _POSSIBLE_MM = {"hc": (50.0, 600.0), "bpd": (15.0, 180.0), "ofd": (15.0, 220.0)}
-_INDEX = (74.0, 83.0)
 # HC and the perimeter of the two diameters' ellipse differ by so much only where one of them is wrong.
 _UNLIKE = 0.1
-
-
-@dataclass(frozen=True)
-class GrowthFlag:
-    """What should make a person look: a stable `code`, the `text` shown, and the `source` of limit and wording."""
-
-    code: str
-    text: str
-    source: str
-
-
-@dataclass(frozen=True)
-class _Limit:
-    z: float
-    flag: GrowthFlag
-
-    def reached(self, z: float) -> bool:
-        return z <= self.z if self.z < 0 else z >= self.z
-
-
-_SMFM = "SMFM 2016"
-#: By side, the strongest last.
-_SMALL = (
-    _Limit(
-        -2,
-        GrowthFlag(
-            "small_head",
-            "HC more than 2 SD below the mean for this GA. Check dates and plane; SMFM suggests detailed intracranial "
-            "anatomy and a repeat in 3-4 weeks.",
-            _SMFM,
-        ),
-    ),
-    _Limit(
-        -3,
-        GrowthFlag(
-            "microcephaly_range",
-            "HC 3 SD or more below the mean: the definition used for isolated fetal microcephaly. Needs specialist "
-            "assessment.",
-            f"{_SMFM}; Chervenak 1984, doi:10.1016/0002-9378(84)90027-9",
-        ),
-    ),
-    _Limit(
-        -5,
-        GrowthFlag(
-            "severe_microcephaly_range",
-            "HC 5 SD or more below the mean. Needs urgent specialist assessment.",
-            _SMFM,
-        ),
-    ),
-)
-_LARGE = (
-    _Limit(
-        2,
-        GrowthFlag(
-            "large_head", "HC more than 2 SD above the mean. Often familial.", "Shinar 2023, doi:10.1002/pd.6473"
-        ),
-    ),
-    _Limit(
-        3,
-        GrowthFlag(
-            "macrocephaly_range",
-            "HC more than 3 SD above the mean. Needs specialist assessment.",
-            "The limit of 3 SD is this project's choice; Shinar 2023, doi:10.1002/pd.6473",
-        ),
-    ),
-)
-_SHAPE = "head shape outside 74-83; BPD-based dating is less reliable, HC is preferred."
-_SHAPE_SOURCE = "Hadlock 1981, AJR 137:83-85"
 
 
 @dataclass(frozen=True)
@@ -262,7 +195,7 @@ def assess(
     conventions = {**charts.OUTER, "bpd": bpd_convention}
     readings = tuple(chart.read(name, value, ga_days, convention=conventions[name]) for name, value in given.items())
     low, high = (chart.read("hc", end, ga_days) for end in hc_interval_mm) if hc_interval_mm else (None, None)
-    flags, reaches = _size_flags(readings[0].z, low, high)
+    flags, reaches = size_flags(readings[0].z, low, high)
     sentences = [*reaches, *_age_matters(chart, hc_mm, ga_days, dating), *bare.sentences]
     if chart.note and readings[0].centile_text:
         sentences.append(chart.note)
@@ -289,7 +222,7 @@ def _undated(chart: Chart, sizes: Mapping[str, float]) -> Assessment:
     reason = " ".join(CIRCULAR)
     bpd, ofd = sizes.get("bpd"), sizes.get("ofd")
     index = 100 * bpd / ofd if bpd is not None and ofd is not None else None
-    shape = _shape(index)
+    shape = shape_flags(index)
     return Assessment(
         chart=chart.name,
         chart_version=chart.version,
@@ -346,38 +279,6 @@ def _check_size(name: str, value: float) -> None:
     if not (math.isfinite(value) and value > 0):
         raise GrowthError(f"{what}: a size is a number above 0.")
     raise GrowthError(f"{what}, which lies between {low:g} and {high:g} mm.")
-
-
-def _size_flags(
-    z: float | None, low: Reading | None, high: Reading | None
-) -> tuple[tuple[GrowthFlag, ...], tuple[str, ...]]:
-    """The strongest limit that z reaches, as a flag; limits that only the interval reaches, as a sentence."""
-    if z is None:
-        return (), ()
-    ends = (low.z, high.z) if low and high and low.z is not None and high.z is not None else (z, z)
-    interval = f"the 95 % interval of z, {ends[0]:.2f} to {ends[1]:.2f},"
-    flags, sentences = [], []
-    for limits, outer, inner in ((_SMALL, ends[0], ends[1]), (_LARGE, ends[1], ends[0])):
-        raised = [limit for limit in limits if limit.reached(z)]
-        beyond = [limit for limit in limits if limit.reached(outer) and limit not in raised]
-        told = (
-            [] if not raised or raised[-1].reached(inner) else [f"lies on both sides of the limit of {raised[-1].z:+g}"]
-        )
-        if beyond:
-            told.append(f"reaches the limit of {beyond[-1].z:+g} ({beyond[-1].flag.code.replace('_', ' ')})")
-        what = f"{interval} {' and '.join(told)}."
-        if raised:
-            flag = raised[-1].flag
-            flags.append(replace(flag, text=f"{flag.text} {what[0].upper()}{what[1:]}") if told else flag)
-        elif told:
-            sentences.append(f"z is {z:.2f} and raises no flag, but {what}")
-    return tuple(flags), tuple(sentences)
-
-
-def _shape(index: float | None) -> tuple[GrowthFlag, ...]:
-    if index is None or _INDEX[0] <= index <= _INDEX[1]:
-        return ()
-    return (GrowthFlag("head_shape", f"Cephalic index {index:.1f}: {_SHAPE}", _SHAPE_SOURCE),)
 
 
 def _unlike(hc_mm: float, bpd_mm: float | None, ofd_mm: float | None) -> tuple[str, ...]:
