@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from fetalseg import __version__
-from fetalseg.errors import DeviceError, FetalSegError, SettingsError
+from fetalseg.errors import DeviceError, FetalSegError, GrowthError, SettingsError
 
-COMMANDS = ("segment", "demo", "models", "train", "evaluate", "benchmark", "followup")
+COMMANDS = ("segment", "demo", "models", "train", "evaluate", "benchmark", "followup", "growth")
 
 _ABOUT = """Measure the fetal head in ultrasound: mask, head-circumference ellipse, millimetres.
 
@@ -58,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO if given.verbose else logging.CRITICAL, format="%(levelname)s %(message)s")
     try:
         code: int = given.run(given)
-    except (SettingsError, DeviceError) as error:
+    except (SettingsError, DeviceError, GrowthError) as error:
         print(f"fetalseg: {error}", file=sys.stderr)
         return 2
     except FetalSegError as error:

@@ -135,6 +135,8 @@ class Pregnancy:
         DatingError
             If the exam's date does not fit the dating.
         """
+        if self.dating is not None and self.dating.on is None and self.exams:
+            raise GrowthError("This pregnancy's age is known at one scan only; date it by a day to add more exams.")
         if self.dating is not None and exam.scan_date is not None:
             self.dating.at(exam.scan_date)
         known = {frame.result for other in self.exams for frame in other.frames if frame.result}
