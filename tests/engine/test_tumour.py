@@ -10,6 +10,7 @@ from fetalseg.result import Caliper, State
 from fetalseg.scan import Scan, Spacing
 from fetalseg.settings import SegmentSettings
 from fetalseg.tasks import tumour
+from fetalseg.tasks.tumour import _expected_dice
 from fetalseg.tasks.tumour_input import look
 from tumours import CARD, HEAD, LARGE, SHAPE, SMALL, bright_volume, ellipsoid, phantom
 
@@ -179,3 +180,13 @@ def test_the_window_is_the_heads_own() -> None:
     _, padded = look(np.pad(volume(), ((0, 0), (40, 40), (40, 40))), (96, 96))
     assert padded.step_x == pytest.approx(view.step_x)
     assert padded.left == pytest.approx(view.left + 40)
+
+
+def test_the_expected_dice_is_what_truths_drawn_from_the_probabilities_give() -> None:
+    rng = np.random.default_rng(3)
+    probability = np.clip(rng.normal(0.5, 0.4, (6, 40, 40)), 0, 1).astype(np.float32)
+    probability[probability < 0.06] = 0
+    inside = probability > 0.5
+    drawn = [rng.random(probability.shape) < probability for _ in range(40)]
+    dice = np.mean([2 * (truth & inside).sum() / (truth.sum() + inside.sum()) for truth in drawn])
+    assert _expected_dice(inside, probability) == pytest.approx(dice, abs=0.003)

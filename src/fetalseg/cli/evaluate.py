@@ -164,6 +164,8 @@ def _volumes(model: Model, given: argparse.Namespace) -> int:
     print(
         f"  tumour called on {summary.false_slices:.2f} % of the slices without; flagged: {100 * summary.flagged:.1f} %"
     )
+    if summary.confidence_rank is not None:
+        print(f"  confidence and Dice: rank correlation {summary.confidence_rank:.2f}")
     print(RESEARCH)
     if given.out:
         evaluation.write(given.out, scores, summary, {"on": on, "model": model.card.name, "sha256": model.card.sha256})

@@ -93,7 +93,10 @@ def score_model(
 
 @dataclass(frozen=True)
 class VolumeSummary:
-    """Figures over many volumes; each interval is the 95 % range over resampled patients."""
+    """Figures over many volumes; each interval is the 95 % range over resampled patients.
+
+    `confidence_rank` is Spearman's correlation of confidence and Dice: 1 where the confidence ranks the errors.
+    """
 
     n: int
     dice: float
@@ -102,6 +105,7 @@ class VolumeSummary:
     worst_dice: float
     false_slices: float
     flagged: float
+    confidence_rank: float | None
     intervals: dict[str, tuple[float, float]]
 
 
@@ -125,8 +129,18 @@ def summarize(scores: Sequence[VolumeScore], *, resamples: int = 2000, seed: int
         worst_dice=worst.dice,
         false_slices=100.0 * sum(s.false_slices for s in scores) / max(1, sum(s.free_slices for s in scores)),
         flagged=sum(bool(s.flags) for s in scores) / len(scores),
+        confidence_rank=_rank([(s.confidence, s.dice) for s in scores if s.confidence is not None]),
         intervals=intervals,
     )
+
+
+def _rank(pairs: Sequence[tuple[float, float]]) -> float | None:
+    from scipy.stats import spearmanr
+
+    values = np.array(pairs, float).reshape(-1, 2)
+    if len(values) < 5 or (np.ptp(values, axis=0) == 0).any():
+        return None
+    return round(float(spearmanr(values[:, 0], values[:, 1]).statistic), 2)
 
 
 def volume_interval(scores: Sequence[VolumeScore]) -> tuple[tuple[float, float], ...]:
