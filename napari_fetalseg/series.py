@@ -16,7 +16,7 @@ from napari_fetalseg.layers.image import Geometry, Source
 #: one slice segmented anew, back to the model, another scale.
 Change = Literal["mask", "ellipse", "calipers", "convert", "number", "erase", "slice", "revert", "scale"]
 #: Edits that a program writes into the mask; the mask may have been painted on since they were asked for.
-PROGRAM: tuple[Change, ...] = ("convert", "number", "erase", "slice")
+PROGRAM: tuple[Change, ...] = ("convert", "number", "erase", "slice", "revert")
 #: Who selected: the dock's row, a layer, the viewer's slider, the end of a run.
 Chooser = Literal["row", "layer", "frame", "run"]
 #: The row that stands for all lesions of a volume.
@@ -56,6 +56,11 @@ class Series:
         """What an edit of a frame starts from."""
         return self.results.get(frame) or self.deleted.get(frame)
 
+    def takes(self, source: Source, settings: SegmentSettings) -> bool:
+        """Whether slices of an image as it is now, segmented by these settings, can be put into the mask."""
+        same = (self.settings.task, self.settings.model) == (settings.task, settings.model)
+        return same and self.geometry.shape == source.geometry.shape
+
     def planes(self) -> dict[int, Measurement]:
         """Return the measurements with something to draw, by the frame or slice that they lie on."""
         found = {frame: result.measurement for frame, result in self.results.items()}
@@ -64,7 +69,7 @@ class Series:
 
 @dataclass(frozen=True, eq=False)
 class Edit:
-    """What a person asked for: `value` is a mask, an ellipse, callipers or a slice, as `change` says.
+    """What a person asked for: `value` is a mask, an ellipse, callipers, a slice or a spacing, as `change` says.
 
     `part` is the lesion that it is about; empty for the whole result.
     """

@@ -14,7 +14,6 @@ from typing import Any
 from numpy.typing import NDArray
 from psygnal import Signal
 
-from fetalseg import pipeline
 from fetalseg.errors import FetalSegError, SpacingError
 from fetalseg.result import Caliper, Ellipse, Result
 from fetalseg.scan import Spacing
@@ -179,10 +178,7 @@ class Session:
     def _merges_into(self, layer: Any, source: Source, settings: SegmentSettings) -> Series | None:
         """The newest series of the image by the same model."""
         mine = [s for s in self.series if s.image() is layer and s.volume and s.results]
-        last = mine[-1] if mine else None
-        fits = last is not None and last.geometry.shape == source.geometry.shape
-        same = last is not None and (last.settings.task, last.settings.model) == (settings.task, settings.model)
-        return last if fits and same else None
+        return mine[-1] if mine and mine[-1].takes(source, settings) else None
 
     def cancel(self) -> None:
         """Stop the run; what is finished stays."""
@@ -217,13 +213,14 @@ class Session:
         return Series(title, number, weakref.ref(layer), source.geometry, settings, source, spacing)
 
     def _add(self, series: Series, results: list[Result]) -> None:
-        if series.spacing != (results[0].spacing if results else None):
-            results = [pipeline.recalibrate(r, series.spacing) for r in results]
+        if not series.volume:
+            results = [work.at_spacing(r, series.spacing) for r in results]
         if series not in self.series:
             self.series.append(series)
         for result in results:
             series.results[result.frame] = result
         self.added.emit(series, [r.frame for r in results])
+        self._rescale(series)
 
     # Editing
 
@@ -251,7 +248,9 @@ class Session:
     def revert(self, series: Series, frame: int) -> None:
         """Go back to the model's own result; the edit can be undone on the mask."""
         result = series.base(frame)
-        if result is not None:
+        if series.volume:
+            self._queue(Edit(series, frame, "revert", None))
+        elif result is not None:
             self._put(series, frame, work.original(result), "revert")
 
     def erase(self, series: Series, lesions: Sequence[str]) -> None:
@@ -297,9 +296,10 @@ class Session:
             if edit.change in PROGRAM and waiting:  # painted on meanwhile: the stroke comes first
                 self._edits.append(edit)
             elif edit.series.base(edit.frame) is base:  # not deleted or changed meanwhile
-                if result.spacing != edit.series.spacing:
-                    result = pipeline.recalibrate(result, edit.series.spacing)
+                if not edit.series.volume:
+                    result = work.at_spacing(result, edit.series.spacing)
                 self._put(edit.series, edit.frame, result, edit.change)
+            self._rescale(edit.series)
 
         def end(_how: workers.End, error: Exception | None) -> None:
             self._edit_job = None
@@ -354,9 +354,18 @@ class Session:
             assert series is not None
             if series.image() is layer and series.spacing != spacing:
                 series.spacing = spacing
-                series.results = {f: pipeline.recalibrate(r, spacing) for f, r in series.results.items()}
+                if series.volume:
+                    self._rescale(series)
+                    continue
+                series.results = {f: work.at_spacing(r, series.spacing) for f, r in series.results.items()}
                 self.changed.emit(series, list(series.results), "scale")
         self.spacing_changed.emit(layer)
+
+    def _rescale(self, series: Series) -> None:
+        """Bring a volume to the series' present spacing, in the background: all of its mask is measured."""
+        result = series.results.get(0)
+        if series.volume and result is not None and result.spacing != series.spacing:
+            self._queue(Edit(series, 0, "scale", series.spacing))
 
     # Selecting
 

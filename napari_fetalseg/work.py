@@ -101,11 +101,14 @@ def apply(edit: Edit, base: Result) -> Result:
     return pipeline.edit_ellipse(base, base.measurement.ellipse, redraw_mask=True)
 
 
+def at_spacing(result: Result, spacing: Spacing | None) -> Result:
+    """Return the result in the millimetres of a spacing. At once for a frame; a volume's mask is measured for it."""
+    return result if result.spacing == spacing else pipeline.recalibrate(result, spacing)
+
+
 def original(result: Result) -> Result:
     """Return the model's own result, at the present spacing and, of a brain, on the slice that was chosen."""
-    first = result.original
-    if first.spacing != result.spacing:
-        first = pipeline.recalibrate(first, result.spacing)
+    first = at_spacing(result.original, result.spacing)
     chosen = pipeline.chosen_slice(result)
     if chosen is None or chosen == pipeline.chosen_slice(first) or not first.segmentation.mask[chosen].any():
         return first
@@ -117,6 +120,10 @@ def _apply_to_volume(edit: Edit, base: Result) -> Result:
     from fetalseg.tasks.slice_merge import merge
 
     mask = base.segmentation.mask
+    if edit.change == "scale":
+        return at_spacing(base, edit.value)
+    if edit.change == "revert":
+        return original(base)
     if edit.change == "calipers":
         return pipeline.edit_calipers(base, edit.part, edit.value)
     if edit.change == "ellipse":

@@ -174,7 +174,7 @@ class Drawing:
         drawn = self.layers_of(series)
         if drawn is None:
             return
-        if change == "revert" or change in PROGRAM:
+        if change in PROGRAM:
             for frame in frames:
                 drawn.mask.replace(frame, series.results[frame].segmentation.mask)
         if change == "scale":

@@ -80,6 +80,7 @@ def test_without_a_slice_distance_volumes_are_voxels_and_typing_it_gives_millili
     panel.z.setValue(4.0)
     panel.apply()
     assert volumes.session.spacing(layer).slice_mm == 4.0
+    volumes.settle()
     assert _ml(volumes.row(0)["Volume"]) == pytest.approx(count * 0.25 * 4 / 1000, abs=0.051)
 
 
