@@ -87,7 +87,7 @@ def _check(path: Path, points: Sequence[tuple[float, float, float]]) -> None:
     for age, mean, sd in points:
         if not 0 < age <= LONGEST_DAYS:
             raise GrowthError(
-                f"{path}: {age:g} days is no gestational age of a chart. Ages are in weeks, or 'ga_days'."
+                f"{path}: {age:g} days is no age of a chart. Ages are in weeks, or in the column ga_days."
             )
         if not _MEAN_MM[0] <= mean <= _MEAN_MM[1]:
             raise GrowthError(f"{path}: a mean of {mean:g} is no head circumference in mm. Write it in mm, not in cm.")
