@@ -61,7 +61,7 @@ class Predictor:
         """Return probabilities for inputs (n, channels, [slices,] rows, columns), without the channels.
 
         On a GPU convolutions run in half precision. Where its memory does not suffice, pictures or slices pass in
-        half as large portions from then on.
+        half as large portions from then on; where it lacks an operation of the network, the CPU takes over.
 
         Raises
         ------
@@ -76,13 +76,20 @@ class Predictor:
                 with torch.inference_mode():
                     result: NDArray[np.float32] = self._answer(given).float().cpu().numpy()
                 return result
-            except torch.OutOfMemoryError as error:
+            except NotImplementedError as error:
+                if self.device == "cpu":
+                    raise
+                _log.warning("'%s' lacks an operation of this network, the CPU goes on: %s", self.device, error)
+                self._network, self.device, self.at_once = self._network.float().to("cpu"), "cpu", _at_once("cpu")
+            except RuntimeError as error:
+                if not _memory_ran_out(error):
+                    raise
                 if self.at_once == 1:
                     raise DeviceError(
                         f"The memory of '{self.device}' does not suffice for this model; choose the device 'cpu'."
                     ) from error
                 self.at_once = max(1, self.at_once // 2)
-                torch.cuda.empty_cache()
+                _empty_cache(self.device)
                 _log.warning("The memory of '%s' ran out; %d pictures at once from now on.", self.device, self.at_once)
 
     def _answer(self, given: torch.Tensor) -> torch.Tensor:
@@ -103,6 +110,22 @@ class Predictor:
 
         where = f"CPU, {torch.get_num_threads()} threads" if self.device == "cpu" else self.device.upper()
         return f"{where} · {self.card.name} {self.card.version}"
+
+
+def _memory_ran_out(error: RuntimeError) -> bool:
+    import torch
+
+    # Apple's backend raises a plain RuntimeError that says so.
+    return isinstance(error, torch.OutOfMemoryError) or "out of memory" in str(error)
+
+
+def _empty_cache(device: str) -> None:
+    import torch
+
+    if device == "cuda":
+        torch.cuda.empty_cache()
+    elif device == "mps":
+        torch.mps.empty_cache()
 
 
 def _at_once(device: str) -> int:
