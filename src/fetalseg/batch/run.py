@@ -8,8 +8,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,10 +18,14 @@ from fetalseg import tasks
 from fetalseg.errors import Cancelled, FetalSegError, SettingsError, SpacingError
 from fetalseg.io import atomic, folders, spacing_csv, volumes
 from fetalseg.pipeline import Cancel, Pipeline, Progress
-from fetalseg.report import manifest, montage, overlay, table
+from fetalseg.report import manifest, montage, overlay, structured, table
 from fetalseg.result import Result, State
 from fetalseg.scan import Scan, Spacing
-from fetalseg.settings import BatchSettings, SegmentSettings
+from fetalseg.settings import BatchSettings, GrowthSettings, SegmentSettings
+
+if TYPE_CHECKING:
+    from fetalseg.growth.assessment import Assessment
+    from fetalseg.growth.exams import Growth
 
 _log = logging.getLogger(__name__)
 
@@ -37,6 +42,8 @@ class Outcome:
     files, frames, failed, empty, skipped : int
         Inputs, their frames, inputs that failed, frames without a finding, files of no known kind.
     errors : list of (name, sentence)
+    warnings : list of str
+        What was asked for and could not be given, such as a centile.
     """
 
     files: int = 0
@@ -45,6 +52,34 @@ class Outcome:
     empty: int = 0
     skipped: int = 0
     errors: list[tuple[str, str]] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, eq=False)
+class _Done:
+    """A scan that was segmented, or why it was not.
+
+    `assessments` holds one a result where there are exams; `report` is the structured report, encoded.
+    """
+
+    name: str
+    stem: str
+    scan: Scan | FetalSegError
+    results: Sequence[Result]
+    error: str
+    assessments: Sequence[Assessment | None] = ()
+    report: bytes | None = None
+
+    @property
+    def shown(self) -> int:
+        """Of a stack, the frame that can be trusted most stands for all."""
+        trust = [(list(State).index(r.measurement.state), -(r.measurement.confidence or 0)) for r in self.results]
+        return trust.index(min(trust))
+
+    @property
+    def assessment(self) -> Assessment | None:
+        """Of the frame that stands for all."""
+        return self.assessments[self.shown] if self.assessments else None
 
 
 def run(
@@ -53,6 +88,7 @@ def run(
     settings: SegmentSettings,
     batch: BatchSettings | None = None,
     *,
+    growth: GrowthSettings | None = None,
     command: str = "",
     progress: Progress = lambda done, total, text: None,
     cancel: Cancel | None = None,
@@ -65,9 +101,11 @@ def run(
     inputs : sequence of Path
         Files and folders.
     out : Path
-        Gets ``measurements.csv``, ``masks/``, ``overlays/`` and ``run.json``.
+        Gets ``measurements.csv``, ``masks/``, ``overlays/``, where asked for ``sr/``, and ``run.json``.
     settings : SegmentSettings
     batch : BatchSettings, optional
+    growth : GrowthSettings, optional
+        The chart that heads are assessed on where `batch` names exams.
     command : str
         As typed, for ``run.json``.
     progress : callable
@@ -80,7 +118,7 @@ def run(
     Raises
     ------
     SettingsError
-        If the inputs hold no scan.
+        If the inputs hold no scan, or the exams or their chart can't be used.
     OutputError
         If the output can't be written.
     Cancelled
@@ -95,10 +133,11 @@ def run(
             spacing_csv.lookup(Path(batch.spacing_csv), "")
         except SpacingError as unreadable:  # wrong usage, before the run starts
             raise SettingsError(str(unreadable)) from unreadable
+    by = _growth(settings, batch, growth or GrowthSettings())
     pipeline = Pipeline.load(settings)
     stems = folders.stems([item.name for item in found.items])
     outcome = Outcome(files=len(found.items), skipped=found.skipped)
-    record = manifest.Manifest(out, command, pipeline, batch)
+    record = manifest.Manifest(out, command, pipeline, batch, by.to_dict() if by else None)
     with (
         table.MeasurementsWriter(out / "measurements.csv", task=settings.task, model=pipeline.provenance.model) as rows,
         ThreadPoolExecutor(1) as writing,
@@ -108,12 +147,17 @@ def run(
             for number, (name, scan) in enumerate(_read_ahead(found.items, batch)):
                 progress(number, len(found.items), name)
                 results, error = _segment(pipeline, scan, name, cancel)
+                assessments, warnings = _assess(by, scan, results)
+                done = _Done(name, stems[name], scan, results, error, assessments)
+                done, missing = _report(done, batch)
+                warnings += missing
                 if written is not None:
                     written.result()
                 # Written behind the network's back: the row goes with the files.
-                written = writing.submit(_write, out, stems[name], name, scan, results, error, batch, rows)
+                written = writing.submit(_write, out, done, batch, rows, by)
                 empty = _count(outcome, results, name, error)
-                record.add(scan if isinstance(scan, Scan) else None, name, error, empty=empty)
+                outcome.warnings += warnings
+                record.add(scan if isinstance(scan, Scan) else None, name, error, empty=empty, warnings=warnings)
                 heard(name, results, error)
         finally:
             if written is not None:
@@ -187,30 +231,56 @@ def _segment(
         return [], f"{name} could not be segmented ({type(error).__name__}: {error})."
 
 
-def _write(
-    out: Path,
-    stem: str,
-    name: str,
-    scan: Scan | FetalSegError,
-    results: Sequence[Result],
-    error: str,
-    batch: BatchSettings,
-    rows: table.MeasurementsWriter,
-) -> None:
+def _growth(settings: SegmentSettings, batch: BatchSettings, growth: GrowthSettings) -> Growth | None:
+    """Return what heads are assessed by; None where no exams are given."""
+    if batch.exams is None:
+        return None
+    if settings.task != "head":
+        raise SettingsError(f"Exams date fetal heads in ultrasound; the task is '{settings.task}'. Leave them out.")
+    from fetalseg.growth.exams import Growth
+
+    return Growth.load(batch.exams, growth)
+
+
+def _assess(
+    by: Growth | None, scan: Scan | FetalSegError, results: Sequence[Result]
+) -> tuple[list[Assessment | None], list[str]]:
+    """Return an assessment a result, and what is missing in sentences."""
+    if by is None or isinstance(scan, FetalSegError):
+        return [], []
+    told = [by.assess(result, scan.study_date) for result in results]
+    # Frames of a loop lack the same.
+    return [assessment for assessment, _ in told], list(dict.fromkeys(text for _, text in told if text))
+
+
+def _report(done: _Done, batch: BatchSettings) -> tuple[_Done, list[str]]:
+    """Add the structured report where one is asked for, or say why there is none."""
+    if not batch.sr or isinstance(done.scan, FetalSegError) or not done.results:
+        return done, []
+    data, why = structured.report(done.scan, done.results[done.shown], done.assessment)
+    return replace(done, report=data), [why] if why else []
+
+
+def _write(out: Path, done: _Done, batch: BatchSettings, rows: table.MeasurementsWriter, by: Growth | None) -> None:
+    scan, results = done.scan, done.results
     if isinstance(scan, FetalSegError) or not results:
-        rows.add_error(name, error)
+        rows.add_error(done.name, done.error)
         return
     if tasks.get(results[0].task).VOLUME:
-        _write_volume(out, stem, scan, results[0], batch)
+        _write_volume(out, done.stem, scan, results[0], batch)
         rows.add(results)
         return
     masks = np.stack([r.segmentation.mask for r in results])
-    atomic.write_mask(out / "masks" / f"{stem}_mask.tif", masks.reshape(scan.shape))
+    atomic.write_mask(out / "masks" / f"{done.stem}_mask.tif", masks.reshape(scan.shape))
+    shown = results[done.shown]
     if batch.overlays:
-        # Of a stack, the frame that can be trusted most stands for all.
-        shown = min(results, key=lambda r: (list(State).index(r.measurement.state), -(r.measurement.confidence or 0)))
-        overlay.write_overlay(out / "overlays" / f"{stem}.png", scan.pixels[shown.frame], shown, frames=scan.frames)
-    rows.add(results)
+        growth = by.line(done.assessment) if by else ""
+        picture = scan.pixels[shown.frame]
+        overlay.write_overlay(out / "overlays" / f"{done.stem}.png", picture, shown, frames=scan.frames, growth=growth)
+    report = done.report
+    if report is not None:
+        atomic.atomic_write(out / "sr" / f"{done.stem}_sr.dcm", lambda file: file.write(report))
+    rows.add(results, done.assessments)
 
 
 def _write_volume(out: Path, stem: str, scan: Scan, result: Result, batch: BatchSettings) -> None:

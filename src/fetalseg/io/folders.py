@@ -18,7 +18,7 @@ __all__ = ["Input", "Inputs", "expand", "is_annotation", "stems"]
 
 PARTIAL_TABLE = "measurements.csv.part"
 """The table of measurements while its run goes on; see `fetalseg.report.table`."""
-_OUTPUT_FOLDERS = ("masks", "overlays")
+_OUTPUT_FOLDERS = ("masks", "overlays", "sr")
 _OUTPUT_FILES = ("run.json", "measurements.csv", PARTIAL_TABLE)
 
 

@@ -6,6 +6,7 @@ import json
 import platform
 import subprocess
 import time
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from importlib import metadata
@@ -48,9 +49,18 @@ class Manifest:
         As typed. No other path of the person's computer is recorded.
     pipeline : Pipeline
     batch : BatchSettings, optional
+    growth : mapping, optional
+        The growth chart and the csv of exams that results were assessed by.
     """
 
-    def __init__(self, out: str | Path, command: str, pipeline: Pipeline, batch: BatchSettings | None = None) -> None:
+    def __init__(
+        self,
+        out: str | Path,
+        command: str,
+        pipeline: Pipeline,
+        batch: BatchSettings | None = None,
+        growth: Mapping[str, Any] | None = None,
+    ) -> None:
         self.path = Path(out) / "run.json"
         self._started = datetime.now(UTC)
         self._clock = time.perf_counter()
@@ -69,8 +79,12 @@ class Manifest:
             "python": platform.python_version(),
             "platform": platform.platform(),
         }
+        if growth is not None:
+            self._head["growth"] = dict(growth)
 
-    def add(self, scan: Scan | None, name: str, error: str = "", *, empty: int = 0) -> None:
+    def add(
+        self, scan: Scan | None, name: str, error: str = "", *, empty: int = 0, warnings: Sequence[str] = ()
+    ) -> None:
         """Record an input.
 
         Parameters
@@ -82,10 +96,14 @@ class Manifest:
             The sentence, where it failed.
         empty : int
             Frames in which nothing was found.
+        warnings : sequence of str
+            What was asked for and is not there, such as a centile; sentences.
         """
         entry: dict[str, Any] = {"name": name, "status": "error" if error else "ok"}
         if error:
             entry["error"] = error
+        if warnings:
+            entry["warnings"] = list(warnings)
         if scan is not None:
             if not error and empty >= scan.frames:
                 entry["status"] = "empty"

@@ -21,7 +21,7 @@ _LEGEND = "cyan: edge of the mask · yellow: fitted ellipse · dashed: BPD, OFD"
 _BARS_MM = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 
 
-def side_by_side(frame: NDArray[np.generic], result: Result, *, frames: int = 1) -> NDArray[np.uint8]:
+def side_by_side(frame: NDArray[np.generic], result: Result, *, frames: int = 1, growth: str = "") -> NDArray[np.uint8]:
     """Draw the original and the segmented picture next to each other.
 
     Parameters
@@ -32,6 +32,8 @@ def side_by_side(frame: NDArray[np.generic], result: Result, *, frames: int = 1)
         Its mask has the frame's shape.
     frames : int
         Number of frames of the scan: of a stack, the picture names its frame (counted from 1).
+    growth : str
+        A line on what the size means at its age, such as ``56th centile (INTERGROWTH-21st) at 20w 3d``.
 
     Returns
     -------
@@ -45,7 +47,9 @@ def side_by_side(frame: NDArray[np.generic], result: Result, *, frames: int = 1)
     if result.measurement.ellipse is not None:
         _draw_lines(marked, result.measurement.ellipse, result.measurement.calipers, plan)
     # Small letters are drawn twice as large and shrunk: at their own size their distances would be rounded.
-    strip = _strip(result, plan, frames) if plan.unit > 1.5 else _strip(result, plan.doubled(), frames).reduce(2)
+    large = plan.unit > 1.5
+    strip = _strip(result, plan if large else plan.doubled(), frames, growth)
+    strip = strip if large else strip.reduce(2)
     whole = Image.new("RGB", (2 * plan.half + plan.gap, plan.height + strip.height), _PAPER)
     for left, picture in ((0, original), (plan.half + plan.gap, marked)):
         whole.paste(_STAGE, (left, 0, left + plan.half, plan.height))
@@ -54,9 +58,11 @@ def side_by_side(frame: NDArray[np.generic], result: Result, *, frames: int = 1)
     return np.asarray(whole)
 
 
-def write_overlay(path: str | Path, frame: NDArray[np.generic], result: Result, *, frames: int = 1) -> Path:
+def write_overlay(
+    path: str | Path, frame: NDArray[np.generic], result: Result, *, frames: int = 1, growth: str = ""
+) -> Path:
     """Write the side-by-side picture as PNG. See `side_by_side`; raises `OutputError`."""
-    return write_png(path, side_by_side(frame, result, frames=frames))
+    return write_png(path, side_by_side(frame, result, frames=frames, growth=growth))
 
 
 def _shown(frame: NDArray[np.generic], plan: Plan) -> Image.Image:
@@ -128,8 +134,8 @@ def _ring(draw: ImageDraw.ImageDraw, points: NDArray[np.float64], half: float, v
         draw.polygon([(x, y) for x, y in ((points + offset * outward) * FINE).tolist()], fill=fill)
 
 
-def _strip(result: Result, plan: Plan, frames: int) -> Image.Image:
-    """The strip below: state and circumference, the other values, doubts, scale bar, small print."""
+def _strip(result: Result, plan: Plan, frames: int, growth: str) -> Image.Image:
+    """The strip below: state and circumference, the other values, growth, doubts, scale bar, small print."""
     u, width = plan.unit, 2 * plan.half + plan.gap
     found = result.measurement
     edge, big, middle, small = (round(v * u) for v in (10, 22, 15, 11))
@@ -138,15 +144,17 @@ def _strip(result: Result, plan: Plan, frames: int) -> Image.Image:
     room = width - max(bar_room, round(font_of(tiny).getlength(legend))) - 3 * edge
     # "No head found" stands large already.
     doubts = wrap(" ".join(flag.text for flag in found.flags if flag.code != "no_head"), small, room, lines=3)
-    rows = edge + round(1.35 * big) + round(1.45 * middle) + round(1.3 * small) * max(2, len(doubts))
+    lines = [plain(text) for text in ((_others(result), growth) if growth else (_others(result),))]
+    rows = edge + round(1.35 * big) + round(1.45 * middle) * len(lines) + round(1.3 * small) * max(2, len(doubts))
     strip = Image.new("RGB", (width, rows + round(1.45 * small) + edge), _PAPER)
     draw = ImageDraw.Draw(strip)
     y = edge
     x = edge + _badge(strip, edge, y, round(1.15 * big), found.state) + round(8 * u)
     draw.text((x, y + round(0.58 * big)), plain(_title(result)), _INK, font_of(big), anchor="lm")
     y += round(1.35 * big)
-    draw.text((edge, y), plain(_others(result)), _INK, font_of(middle))
-    y += round(1.45 * middle)
+    for text in lines:
+        draw.text((edge, y), text, _INK, font_of(middle))
+        y += round(1.45 * middle)
     for text in doubts:
         draw.text((edge, y), text, _INK, font_of(small))
         y += round(1.3 * small)

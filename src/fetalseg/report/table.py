@@ -13,12 +13,15 @@ import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import BinaryIO, Self
+from typing import TYPE_CHECKING, BinaryIO, Self
 
 from fetalseg import tasks
 from fetalseg.io.atomic import make_folder, output_error
 from fetalseg.io.folders import PARTIAL_TABLE
 from fetalseg.result import Measurement, Result
+
+if TYPE_CHECKING:
+    from fetalseg.growth.assessment import Assessment
 
 COLUMNS = (
     "file",
@@ -51,6 +54,8 @@ COLUMNS = (
     "area_px2",
     "edited",
     "model_sha256",
+    *("chart", "chart_version", "ga_days", "ga_source", "z_score", "z_low", "z_high", "centile", "centile_text"),
+    *("growth_flags", "bpd_z_score", "bpd_centile", "ofd_z_score", "ofd_centile"),
 )
 _VALUES = ("hc_mm", "bpd_mm", "ofd_mm", "cephalic_index", "area_mm2", "hc_px", "bpd_px", "ofd_px", "area_px2")
 
@@ -81,10 +86,10 @@ def number(value: float | None) -> str:
     return "" if value is None or not math.isfinite(value) else f"{value:.12g}"
 
 
-def rows(result: Result) -> list[dict[str, str]]:
+def rows(result: Result, assessment: Assessment | None = None) -> list[dict[str, str]]:
     """Return the rows of a result, by `columns` of its task: a frame's row, or a volume's ``all`` and its lesions."""
     if not tasks.get(result.task).VOLUME:
-        return [row(result)]
+        return [row(result, assessment)]
     return [_volume_row(result, part) for part in (result.measurement, *result.measurement.parts)]
 
 
@@ -108,11 +113,11 @@ def _volume_row(result: Result, part: Measurement) -> dict[str, str]:
     return out
 
 
-def row(result: Result) -> dict[str, str]:
+def row(result: Result, assessment: Assessment | None = None) -> dict[str, str]:
     """Return the row of a frame's result, by `COLUMNS`.
 
     ``status`` is *ok*, or *empty* where nothing was found. ``edited`` is *no*, or *mask* or *ellipse*: what a
-    person changed.
+    person changed. From ``chart`` on all is empty where the pregnancy is not dated.
     """
     found = result.measurement
     out = dict.fromkeys(COLUMNS, "") | _common(result, found)
@@ -120,6 +125,25 @@ def row(result: Result) -> dict[str, str]:
     out |= {name: number(found.values.get(name)) for name in _VALUES}
     if "hc_mm" in found.intervals:
         out["hc_low_mm"], out["hc_high_mm"] = (number(value) for value in found.intervals["hc_mm"])
+    return out if assessment is None or assessment.ga_days is None else out | _growth(assessment)
+
+
+def _growth(assessment: Assessment) -> dict[str, str]:
+    """What a head's size means at its age; what the chart does not tell is empty."""
+    out = {
+        "chart": assessment.chart,
+        "chart_version": assessment.chart_version,
+        "ga_days": number(assessment.ga_days),
+        "ga_source": assessment.ga_source or "",
+        "z_low": number(assessment.z_low),
+        "z_high": number(assessment.z_high),
+        "growth_flags": ";".join(dict.fromkeys(flag.code for flag in assessment.flags)),
+    }
+    for reading in assessment.readings:
+        before = "" if reading.measure == "hc" else f"{reading.measure}_"
+        out[f"{before}z_score"], out[f"{before}centile"] = number(reading.z), number(reading.centile)
+        if reading.measure == "hc":
+            out["centile_text"] = reading.centile_text
     return out
 
 
@@ -209,9 +233,10 @@ class MeasurementsWriter:
     def __exit__(self, *_: object) -> None:
         self.finish()
 
-    def add(self, results: Iterable[Result]) -> None:
-        """Write the rows of a scan's results, all or none."""
-        self.write(line for result in results for line in rows(result))
+    def add(self, results: Sequence[Result], assessments: Sequence[Assessment | None] = ()) -> None:
+        """Write the rows of a scan's results, all or none; `assessments` is empty or holds one a result."""
+        told = assessments or [None] * len(results)
+        self.write(line for result, growth in zip(results, told, strict=True) for line in rows(result, growth))
 
     def add_error(self, name: str, message: str) -> None:
         """Write the row of an input that could not be read."""
