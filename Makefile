@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 endif
 READY := $(VENV)/.ready
 
-.PHONY: setup demo test lint samples model clean
+.PHONY: setup demo test lint samples model model-tumour clean
 
 # Installs into .venv, with the versions that constraints.txt pins; anew when either file changes.
 setup: $(READY)
@@ -49,3 +49,15 @@ model: setup
 	$(BIN)/fetalseg evaluate $(HC18) --model runs/split --part report --write-card
 	$(BIN)/fetalseg train --data $(HC18) --negatives $(NEGATIVES) --config $(CONFIG) --kept-out 0 --epochs 20 \
 		--card-from runs/split --out runs/final
+
+# The tumour's networks anew: make model-tumour LGG=folder NO_TUMOUR=folder [TUMOUR_CONFIG=configs/tumour_segnet.toml]
+LGG ?= lgg
+NO_TUMOUR ?= no_tumour
+TUMOUR_CONFIG := configs/tumour_unet.toml
+model-tumour: setup
+	$(BIN)/fetalseg train --data $(LGG) --negatives $(NO_TUMOUR) --config $(TUMOUR_CONFIG) --out runs/tumour_split
+	$(BIN)/fetalseg evaluate $(LGG) --task tumour --model runs/tumour_split --part calibrate --calibrate
+	$(BIN)/fetalseg evaluate $(LGG) --task tumour --model runs/tumour_split --part calibrate --write-card
+	$(BIN)/fetalseg evaluate $(LGG) --task tumour --model runs/tumour_split --part report --write-card
+	$(BIN)/fetalseg train --data $(LGG) --negatives $(NO_TUMOUR) --config $(TUMOUR_CONFIG) --kept-out 0 \
+		--card-from runs/tumour_split --out runs/tumour_final
