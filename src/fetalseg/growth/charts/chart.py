@@ -283,13 +283,14 @@ class Chart:
 def _centile_text(centile: float, ends: tuple[float, float]) -> str:
     low, high = ends
     if centile < low:
-        return f"< {_ordinal(low)}"
+        return f"< {ordinal(low)}"
     if centile > high:
-        return f"> {_ordinal(high)}"
-    return _ordinal(math.floor(centile + 0.5))
+        return f"> {ordinal(high)}"
+    return ordinal(math.floor(centile + 0.5))
 
 
-def _ordinal(number: float) -> str:
+def ordinal(number: float) -> str:
+    """Return a centile as shown: ``"3rd"``, ``"97.5th"``."""
     ending = "th"
     if number == int(number) and int(number) % 100 not in (11, 12, 13):
         ending = {1: "st", 2: "nd", 3: "rd"}.get(int(number) % 10, "th")
