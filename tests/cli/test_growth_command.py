@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime
 import json
+import sys
+from types import SimpleNamespace
 
 import pytest
 
@@ -266,3 +268,26 @@ def test_a_file_that_is_no_pregnancy(growth, tmp_path):
     code, _, error = growth("--pregnancy", tmp_path / "p.json")
     assert code == 1
     assert "no pregnancy file" in error
+
+
+def test_the_picture_gets_chart_pregnancy_and_assessment(growth, tmp_path, monkeypatch):
+    drawn = []
+    curves = SimpleNamespace(save=lambda path, chart, **values: drawn.append((path, chart, values)))
+    monkeypatch.setitem(sys.modules, "fetalseg.growth.curves", curves)
+    growth("--hc", 172, "--ga-weeks", 20, "--chart", "who2017", "--picture", tmp_path / "a.svg")
+    dated = ("--lmp", "2024-01-01", "--scan-date", "2024-05-20")
+    growth("--pregnancy", tmp_path / "p.json", "--hc", 156, *dated, "--picture", tmp_path / "b.png")
+    (first, alone, values), (second, chart, others) = drawn
+    assert (first.name, alone.name, values["pregnancy"]) == ("a.svg", "who2017", None)
+    assert values["assessment"].hc.centile_text
+    assert (second.name, chart.name) == ("b.png", "intergrowth21")
+    assert [exam.hc_mm for exam in others["pregnancy"].exams] == [156]
+    assert others["assessment"].hc.z < -2
+
+
+def test_without_matplotlib_the_numbers_are_told(growth, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "fetalseg.growth.curves", None)
+    code, out, error = growth("--hc", 172, "--ga-weeks", 20, "--picture", tmp_path / "a.png")
+    assert code == 0
+    assert "centile" in out
+    assert "no picture" in error

@@ -78,6 +78,7 @@ def test_within_three_percent_is_no_outlier():
     found = exam_of(loop((180, 0.8), (180, 0.7), (185.3, 0.99)))
     assert not any(frame.outlier for frame in found.frames)
     assert found.hc_mm == pytest.approx((180 + 180 + 185.3) / 3)
+    assert [f.outlier for f in exam_of(loop((180, 0.8), (180, 0.7), (185.5, 0.99))).frames] == [False, False, True]
 
 
 def test_of_two_frames_none_is_the_outlier():

@@ -226,8 +226,8 @@ def _picture(path: Path, chart: Chart, pregnancy: Pregnancy | None, found: Asses
     try:
         curves = import_module("fetalseg.growth.curves")
         curves.save(path, chart, pregnancy=pregnancy, assessment=found)
-    except ImportError:
-        print("note: no picture: matplotlib is not installed (pip install matplotlib).", file=sys.stderr)
+    except ImportError as error:
+        print(f"note: no picture: {error.name or 'matplotlib'} is not installed.", file=sys.stderr)
         return
     print(f"Picture in {path}.", file=sys.stderr)
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Self, get_args
 
 from fetalseg.errors import DatingError
+from fetalseg.settings import GrowthSettings
 
 Source = Literal["lmp", "ivf", "crl", "edd", "earlier_scan", "ga", "this_hc"]
 CrlFormula = Literal["robinson1975", "intergrowth2014"]
@@ -35,6 +36,7 @@ CRL_FORMULAS: Mapping[str, str] = {
 }
 HEAD_FORMULAS: Mapping[str, str] = {"hadlock1984": "Hadlock 1984", "intergrowth2016": "INTERGROWTH-21st 2016"}
 
+_CRL = GrowthSettings().crl_formula
 TERM_DAYS = 280
 #: Fertilisation counts as day 14: the date of delivery is 266 days later.
 FERTILISED_DAYS = 14
@@ -95,7 +97,7 @@ class Dating:
         return cls("edd", TERM_DAYS, date, formula=f"estimated date of delivery, {TERM_DAYS} days")
 
     @classmethod
-    def from_crl(cls, crl_mm: float, date: datetime.date, formula: str = "robinson1975") -> Self:
+    def from_crl(cls, crl_mm: float, date: datetime.date, formula: str = _CRL) -> Self:
         """Date by a crown-rump length measured on a day; the age is rounded to a whole day, as days are counted.
 
         Raises
@@ -253,7 +255,7 @@ def ga_from_hc(hc_mm: float, formula: str = "hadlock1984") -> AgeFromHead:
     return AgeFromHead(days, days - half, days + half, HEAD_FORMULAS[formula])
 
 
-def ga_from_crl(crl_mm: float, formula: str = "robinson1975") -> float:
+def ga_from_crl(crl_mm: float, formula: str = _CRL) -> float:
     """Return the gestational age in days that a crown-rump length gives.
 
     Raises

@@ -7,13 +7,14 @@ from pathlib import Path
 
 from fetalseg.errors import GrowthError
 from fetalseg.growth.charts.chart import OUTER, Chart, Measure, Reading
+from fetalseg.settings import GrowthSettings
 
 __all__ = ["DEFAULT", "NAMES", "OUTER", "Chart", "Measure", "Reading", "get"]
 
 #: Each is a module of this package that holds a ``CHART``.
 NAMES = ("intergrowth21", "hadlock84", "who2017")
 #: A standard with standard deviations, so that it gives z-scores.
-DEFAULT = "intergrowth21"
+DEFAULT = GrowthSettings().chart
 
 
 def get(name: str | Path) -> Chart:
