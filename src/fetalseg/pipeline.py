@@ -110,12 +110,13 @@ class Pipeline:
             return
         assert self.predictor is not None
         wanted = range(scan.frames) if frames is None else frames
+        notes = tuple(note for note in scan.notes if note != "colour")  # ultrasound machines store colour
         for done, frame in enumerate(wanted):
             if cancel is not None and cancel.is_set():
                 raise Cancelled()
             progress(done, len(wanted), scan.name)
             segmentation, measurement = task.segment(
-                scan.pixels[frame], scan.spacing, self.predictor, self.predictor.card, self.settings, scan.notes
+                scan.pixels[frame], scan.spacing, self.predictor, self.predictor.card, self.settings, notes
             )
             yield Result(
                 scan_name=scan.name,
@@ -147,7 +148,7 @@ class Pipeline:
             raise Cancelled()
         card = self.predictor.card if self.predictor else None
         segmentation, measurement = task.segment_volume(
-            scan.pixels, scan.spacing, network, card, self.settings, scan.notes, slices
+            scan.pixels, scan.spacing, network, card, self.settings, (*scan.notes, *task.told(scan)), slices
         )
         progress(scan.frames, scan.frames, scan.name)
         result = Result(

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from fetalseg.errors import SettingsError
 from fetalseg.models.card import Card
 from fetalseg.result import Ellipse, Measurement, Segmentation
-from fetalseg.scan import Spacing
+from fetalseg.scan import Scan, Spacing
 from fetalseg.settings import SegmentSettings
 
 #: Prepared inputs (n, channels, [slices,] rows, columns) to probabilities without the channels.
@@ -59,6 +59,9 @@ class VolumeTask(Protocol):
     TITLE: str
     VOLUME: bool
     MODEL: bool
+
+    def told(self, scan: Scan) -> tuple[str, ...]:
+        """Return the codes of flags that the file's own words raise, such as its modality."""
 
     def segment_volume(
         self,

@@ -19,7 +19,7 @@ from fetalseg import quality
 from fetalseg.errors import SettingsError
 from fetalseg.models.card import Card
 from fetalseg.result import Ellipse, Flag, Measurement, Segmentation, State
-from fetalseg.scan import Spacing
+from fetalseg.scan import Scan, Spacing
 from fetalseg.settings import SegmentSettings
 from fetalseg.tasks import brain_mask, head
 
@@ -41,6 +41,11 @@ _ELLIPSE = ("hc_mm", "bpd_mm", "ofd_mm", "area_mm2", "cephalic_index", "hc_px", 
 _VALUES = ("volume_ml", "volume_voxels", *_ELLIPSE)
 # Doubts of an outline that hold for a brain's as for a head's.
 _SHARED = {"mask_ellipse_disagree", "axis_ratio"}
+
+
+def told(scan: Scan) -> tuple[str, ...]:  # noqa: ARG001 (as other tasks ask)
+    """Return no codes: stripped volumes seldom say what they were."""
+    return ()
 
 
 def segment_volume(

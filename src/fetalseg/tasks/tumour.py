@@ -21,13 +21,14 @@ from fetalseg.models.card import Card
 from fetalseg.result import Caliper, Measurement, Segmentation
 from fetalseg.scan import Spacing
 from fetalseg.settings import SegmentSettings
-from fetalseg.tasks import Network
+from fetalseg.tasks import Network, flair_check
 from fetalseg.tasks.tumour_input import look, standardize
 
 NAME = "tumour"
 TITLE = "Brain tumour (FLAIR)"
 VOLUME = True
 MODEL = True
+told = flair_check.told
 
 # Slices that pass the network together with those around them: memory stays flat however long the volume is.
 _PORTION = 48
@@ -82,6 +83,7 @@ def segment_volume(
     scale, view = look(pixels, card.size, pixel)
     if not scale.known:
         return _nothing(pixels.shape, (*notes, "no_tissue"), spacing)
+    notes = (*notes, *flair_check.seen(pixels, scale, view))
     wanted = range(len(pixels)) if slices is None else range(min(slices), max(slices) + 1)
     level = card.level if settings.level is None else settings.level
     reach = architectures.get(card.arch).reach(card.parameters)
@@ -326,7 +328,8 @@ def _nothing(
     values |= {"volume_voxels": 0.0, "lesions": 0.0, "slices": 0.0, "measurable": 0.0}
     if spacing is not None and spacing.voxel_ml is not None:
         values["volume_ml"] = 0.0
-    flags = tuple(quality.flag(code) for code in (*notes, "no_tumour", *quality.scale_codes(spacing)))
+    single = ["single_slice"] if shape[0] == 1 else []
+    flags = tuple(quality.flag(code) for code in (*notes, "no_tumour", *quality.scale_codes(spacing), *single))
     empty = Measurement(values=values, flags=flags, state=quality.worst(flags), texts={"lesion": "all"})
     return Segmentation(np.zeros(shape, np.uint8)), empty
 
@@ -341,8 +344,10 @@ def _judged(
 ) -> Measurement:
     """Add confidence, flags, states and intervals. A person's own mask is not doubted, only described.
 
-    `trusts` is the confidence in all, then in each.
+    `trusts` is the confidence in all, then in each; it is no higher than what was looked at allows.
     """
+    if trusts is not None:
+        trusts = [min(trust, flair_check.ceiling(notes)) for trust in trusts]
     parts = []
     for number, part in enumerate(measured.parts):
         trust = None if trusts is None else trusts[number + 1]
