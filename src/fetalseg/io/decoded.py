@@ -75,6 +75,18 @@ def finite(array: NDArray[Any], name: str) -> tuple[NDArray[np.generic], tuple[s
     return np.where(good, array, np.zeros((), array.dtype)), ("not_finite",)
 
 
+def coloured(picture: NDArray[np.generic]) -> bool:
+    """Whether a picture has colours in fact; grey ones are often stored as RGB, and JPEG rounds each channel by itself.
+
+    Parameters
+    ----------
+    picture : ndarray, shape (..., rows, columns, 3 or more)
+        Red, green, blue; what follows is ignored.
+    """
+    few = picture[..., ::2, ::2, :3].astype(np.float32)
+    return bool((np.ptp(few, axis=-1) > 8 / 255 * max(float(few.max(initial=0)), 1e-30)).mean() > 0.01)
+
+
 def grey(colour: NDArray[np.generic]) -> NDArray[np.generic]:
     """Turn colour into grey by luma; the kind of number stays.
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fetalseg.errors import UnreadableError
-from fetalseg.io.decoded import Decoded, check_size
+from fetalseg.io.decoded import Decoded, check_size, coloured
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 _JPEG = b"\xff\xd8\xff"
@@ -31,7 +31,7 @@ def decode(data: bytes, name: str) -> Decoded:
     """Read a PNG or JPEG picture from its bytes.
 
     8 and 16 bit, grey, colour, palette, with or without alpha (ignored), 1 bit, CMYK. What the bytes
-    are decides, so a PNG that is called ``.jpg`` is read.
+    are decides, so a PNG that is called ``.jpg`` is read. The note ``colour`` tells of colours.
 
     Raises
     ------
@@ -54,14 +54,14 @@ def decode(data: bytes, name: str) -> Decoded:
         with opener(BytesIO(data)) as picture:
             check_size(name, picture.height, picture.width)
             _load(picture)
-            pixels = _grey(picture)
+            pixels, notes = _grey(picture), _notes(picture)
     except (UnreadableError, MemoryError):
         raise
     except Exception as error:  # decoders raise what they like on forged bytes
         raise UnreadableError(
             f"{name} is damaged or cut short ({_short(error)}). Copy it again from its source."
         ) from error
-    return Decoded(pixels[np.newaxis], pixels.shape)
+    return Decoded(pixels[np.newaxis], pixels.shape, notes=notes)
 
 
 def _load(picture: object) -> None:
@@ -92,6 +92,14 @@ def _grey(picture: object) -> NDArray[np.generic]:
         # By way of RGB, so that alpha is dropped and not blended, and a palette is looked up.
         return np.array(picture.convert("RGB").convert("L"))
     return np.array(picture.convert("L"))
+
+
+def _notes(picture: object) -> tuple[str, ...]:
+    from PIL import Image
+
+    assert isinstance(picture, Image.Image)
+    rgb = picture.mode in ("RGB", "RGBA", "P", "PA", "CMYK", "YCbCr") and coloured(np.asarray(picture.convert("RGB")))
+    return ("colour",) if rgb else ()
 
 
 def _not_a_picture(data: bytes, name: str) -> str:

@@ -133,9 +133,10 @@ def _decoded(data: bytes, label: str) -> Decoded:
         if flair is not None:
             return Decoded(flair[None], flair.shape, notes=("flair_channel",))
     decode: Callable[[bytes, str], Decoded] = tiff.decode if is_tiff else pictures.decode
-    if not is_tiff and _coloured(data):
+    decoded = decode(data, label)
+    if not is_tiff and "colour" in decoded.notes:
         raise UnreadableError(f"{label} is a colour picture, no slice of grey values.")
-    return decode(data, label)
+    return decoded
 
 
 def _flair(data: bytes) -> NDArray[Any] | None:
@@ -151,19 +152,3 @@ def _flair(data: bytes) -> NDArray[Any] | None:
             return np.ascontiguousarray(np.moveaxis(page.asarray(), axes.index("S"), -1)[..., _FLAIR_CHANNEL])
     except Exception:  # the reader of TIFFs says what is wrong with it
         return None
-
-
-def _coloured(data: bytes) -> bool:
-    """Whether a picture has colours in fact; grey ones are often stored as RGB."""
-    from PIL import Image
-
-    try:
-        with Image.open(BytesIO(data)) as picture:
-            if picture.mode not in ("RGB", "RGBA", "P", "CMYK", "YCbCr"):
-                return False
-            check_size("", picture.height, picture.width)
-            rgb: NDArray[Any] = np.asarray(picture.convert("RGB")).astype(np.int16)
-    except Exception:  # the reader of pictures says what is wrong with it
-        return False
-    # JPEG rounds each channel by itself.
-    return bool((np.ptp(rgb, axis=-1) > 8).mean() > 0.01)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fetalseg.errors import UnreadableError
-from fetalseg.io.decoded import Decoded, check_size, finite, grey
+from fetalseg.io.decoded import Decoded, check_size, coloured, finite, grey
 from fetalseg.scan import Spacing
 
 _SIGNATURES = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
@@ -37,7 +37,7 @@ _PRINT_DPI = (72, 96, 100, 120, 150, 200, 240, 300, 360, 400, 600, 1200)
 def decode(data: bytes, name: str) -> Decoded:
     """Read a TIFF from its bytes: one page or many, any numbers, grey or colour, any compression known.
 
-    Values that are not finite become 0 (background), with the note ``not_finite``.
+    Values that are not finite become 0 (background), with the note ``not_finite``; ``colour`` tells of colours.
 
     Raises
     ------
@@ -52,7 +52,8 @@ def decode(data: bytes, name: str) -> Decoded:
     try:
         with tifffile.TiffFile(BytesIO(data), name=name) as tif:
             _whole(tif, data, name)
-            array = _grey_array(tif, name)
+            colours: list[bool] = []
+            array = _grey_array(tif, name, colours)
             spacing = _spacing(tif, array.ndim, name)
     except (UnreadableError, MemoryError):
         raise
@@ -60,6 +61,7 @@ def decode(data: bytes, name: str) -> Decoded:
         text = " ".join(str(error).split())[:100] or type(error).__name__
         raise UnreadableError(f"{name} can't be decoded ({text}). It is damaged or of an unknown kind.") from error
     array, notes = finite(array, name)
+    notes = (*notes, "colour") if any(colours) else notes
     return Decoded(array.reshape(-1, *array.shape[-2:]), array.shape, spacing, notes)
 
 
@@ -98,12 +100,15 @@ def _in_one_piece(tif: Any) -> bool:
     return len(tif.series) == 1
 
 
-def _grey_array(tif: Any, name: str) -> NDArray[np.generic]:
-    """Return grey values of shape (..., rows, columns) with the input's own leading axes."""
+def _grey_array(tif: Any, name: str, colours: list[bool]) -> NDArray[np.generic]:
+    """Return grey values of shape (..., rows, columns) with the input's own leading axes.
+
+    Whether there were colours is added to `colours`.
+    """
     if _in_one_piece(tif):
         series = tif.series[0]
         _check(series.axes, series.shape, name)
-        return _grey(series.asarray(), series.axes, series.keyframe, name)
+        return _grey(series.asarray(), series.axes, series.keyframe, name, colours)
     # Pages that differ in kind (colour and grey, say) are no series to tifffile; they are a stack all
     # the same when their sizes agree. Small copies for previews are no frames.
     pages = [tif.pages.get(i, aspage=True) for i in range(len(tif.pages))]
@@ -113,7 +118,7 @@ def _grey_array(tif: Any, name: str) -> NDArray[np.generic]:
         text = ", ".join(f"{columns} x {rows}" for rows, columns in sizes[:3])
         raise UnreadableError(f"{name} holds pictures of different sizes ({text}); save them as separate files.")
     check_size(name, *sizes[0], len(pages))
-    frames = [_grey(page.asarray(), page.axes, page, name) for page in pages]
+    frames = [_grey(page.asarray(), page.axes, page, name, colours) for page in pages]
     return np.stack(frames) if len(frames) > 1 else frames[0]
 
 
@@ -127,7 +132,7 @@ def _check(axes: str, shape: Sequence[int], name: str) -> None:
     check_size(name, sizes["Y"], sizes["X"], max(leading, total // max(1, sizes["Y"] * sizes["X"])))
 
 
-def _grey(array: NDArray[Any], axes: str, page: Any, name: str) -> NDArray[np.generic]:
+def _grey(array: NDArray[Any], axes: str, page: Any, name: str, colours: list[bool]) -> NDArray[np.generic]:
     """Turn what tifffile decoded into grey, rows and columns last."""
     photometric = page.photometric.name
     array = np.asarray(array)
@@ -136,10 +141,13 @@ def _grey(array: NDArray[Any], axes: str, page: Any, name: str) -> NDArray[np.ge
         axes = axes.replace("S", "")
         samples = array.shape[-1]
         if samples >= 3 and (photometric == "RGB" or (photometric == "YCBCR" and page.compression.name != "NONE")):
+            colours.append(coloured(array))
             array = grey(array)
         elif samples == 4 and photometric == "SEPARATED" and array.dtype == np.uint8:
             ink = 255 - array.astype(np.uint16)  # cyan, magenta, yellow, black: 0 is no ink
-            array = grey(((ink[..., :3] * ink[..., 3:] + 127) // 255).astype(np.uint8))
+            array = ((ink[..., :3] * ink[..., 3:] + 127) // 255).astype(np.uint8)
+            colours.append(coloured(array))
+            array = grey(array)
         elif samples <= 2 or photometric == "YCBCR":
             array = array[..., 0]  # grey with alpha, or luma with its colours
         else:
@@ -147,10 +155,11 @@ def _grey(array: NDArray[Any], axes: str, page: Any, name: str) -> NDArray[np.ge
                 f"{name} has {samples} channels that are no colours ({photometric}); save the channel to measure alone."
             )
     elif photometric == "PALETTE" and page.colormap is not None:
-        colours = np.asarray(page.colormap)
-        table: NDArray[Any] = grey(np.moveaxis(colours, 0, -1))
+        palette = np.moveaxis(np.asarray(page.colormap), 0, -1)
+        colours.append(coloured(palette[array]))
+        table: NDArray[Any] = grey(palette)
         # The table's entries have 16 bits, of which some writers fill 8.
-        array = np.asarray(table >> 8 if colours.max() > 255 else table, np.uint8)[array]
+        array = np.asarray(table >> 8 if palette.max() > 255 else table, np.uint8)[array]
     if array.dtype == np.bool_:
         array = array.astype(np.uint8) * np.uint8(255)
     if array.dtype.kind not in "uif":

@@ -28,8 +28,8 @@ _TISSUE = 0.3  # of the tissue's median
 # fetal T2 of 22 to 26 weeks, ultrasound, noise, photographs, contrasts calculated from tissue maps).
 # A whole head has this many slices (FLAIR 20 and more) and fills less of the end ones: below 0.6 of the most in all.
 _LONG, _TAPER = 12, 0.6
-# Outline: FLAIR 0.948 and more; ultrasound to 0.873, filled frames (noise, photographs) 0.85.
-_SHAPE = 0.91
+# Outline: FLAIR 0.935 and more; ultrasound to 0.83, filled frames (noise, photographs) 0.85.
+_SHAPE = 0.89
 # Of fewer slices: 0.849 and more in any four of the middle of a FLAIR; single ultrasound pictures 0.53 to 0.81.
 _SHAPE_OF_FEW = 0.80
 # Dark share: FLAIR 0.041 and more; fetal T2 to 0.017, calculated T2 and proton density 0.013. T1 has as much as FLAIR.
@@ -63,8 +63,8 @@ class Appearance:
     long, whole : bool
         Whether the stack is long enough for a whole head, and gets smaller towards an end as well.
     shape : float or None
-        Overlap (intersection over union) of the tissue's filled outline with the ellipse of its second moments, on
-        the slice where it is best.
+        Overlap (intersection over union) of the tissue's filled outline with the ellipse of its second moments;
+        median over the slices of a long stack, else of the slice where it is best.
     dark : float or None
         Share of the head's inside that is far darker than what surrounds it; mean over the slices.
     beside : float or None
@@ -147,7 +147,8 @@ def appearance(pixels: NDArray[Any], scale: Scale, view: View) -> Appearance:
     there = filled[np.flatnonzero(filled)]
     long = len(there) >= _LONG
     whole = long and bool(min(there[0], there[-1]) < _TAPER * there.max())
-    return Appearance(long, whole, max(shapes), float(np.mean(darks)), _median(besides), _median(tails))
+    shape = float(np.median(shapes)) if long else max(shapes)
+    return Appearance(long, whole, shape, float(np.mean(darks)), _median(besides), _median(tails))
 
 
 def _median(values: tuple[float | None, ...]) -> float | None:
