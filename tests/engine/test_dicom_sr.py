@@ -399,5 +399,5 @@ def test_a_run_writes_them_beside_the_table_and_says_where_not(tmp_path, monkeyp
     (fetus,) = [item for item in walk(report) if named(item) == ("DCM", "125008")]
     assert numbers(fetus) == {"18185-9": (143, "d")}
     assert outcome.warnings == ["b.png: no DICOM structured report was written: the scan is no DICOM file, so there is no study that it belongs to."]  # noqa: E501  # fmt: skip
-    again = folders.expand([out], volumes=True)
+    again = folders.expand([out])
     assert again.skipped == 0  # a report is an output of ours, not a file of another kind
