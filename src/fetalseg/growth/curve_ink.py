@@ -75,7 +75,7 @@ def draw_curves(area: Any, chart: Chart, measure: str, labels: bool) -> None:
     beyond = 9 + 72 * inches[0] * place.width * (right - weeks[-1]) / (right - left)
     wanted = [drawn[centile][-1] * per_mm for centile in ends]
     middle = "mean" if chart.measures[measure].has_z else "median"
-    for centile, at, end in zip(ends, _apart(wanted, 1.15 * TICK), wanted, strict=True):
+    for centile, at, end in zip(ends, _apart(wanted, 1.3 * TICK), wanted, strict=True):
         name = f"{ordinal(centile)}" + (f" ({middle})" if centile == 50 else "")
         area.annotate(
             *(name, (weeks[-1], drawn[centile][-1]), (beyond, at - end)), textcoords="offset points", fontsize=TICK,

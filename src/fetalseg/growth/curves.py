@@ -275,7 +275,7 @@ def _words(
     for line in reversed(lines):
         low += 1.35 * SMALL
         figure.text(10 / width, low / height, line, fontsize=SMALL, color=FAINT, parse_math=False)
-    left, right, bottom, top = 46, width - 68, low + 1.35 * SMALL + 34, y - 8
+    left, right, bottom, top = 46, width - 78, low + 1.35 * SMALL + 34, y - 8
     return left / width, bottom / height, (right - left) / width, max(top - bottom, 40) / height
 
 
