@@ -4,25 +4,27 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from napari_fetalseg.placing import PLUGIN
+
 if TYPE_CHECKING:
     import napari.viewer
 
-PLUGIN = "napari-fetalseg"
+__all__ = ["PLUGIN", "open_docks", "open_measurements"]
 
 
 def open_docks(viewer: napari.viewer.Viewer) -> tuple[Any, Any]:
     """Open the Segment dock on the right and the Measurements dock below; return the two widgets."""
-    _, segment = viewer.window.add_plugin_dock_widget(PLUGIN, "Segment")
-    return segment, open_measurements(viewer)
+    return _open(viewer, "Segment"), open_measurements(viewer)
 
 
 def open_measurements(viewer: napari.viewer.Viewer) -> Any:
     """Open the Measurements dock below the picture; where it is open, show it."""
-    from qtpy.QtCore import Qt
+    return _open(viewer, "Measurements")
 
-    dock, widget = viewer.window.add_plugin_dock_widget(PLUGIN, "Measurements")
-    window = dock.parent()
-    if hasattr(window, "addDockWidget"):
-        window.addDockWidget(Qt.DockWidgetArea.BottomDockWidgetArea, dock)
-        dock.show()
+
+def _open(viewer: napari.viewer.Viewer, name: str) -> Any:
+    dock, widget = viewer.window.add_plugin_dock_widget(PLUGIN, name)
+    widget.place()
+    dock.show()
+    dock.raise_()
     return widget

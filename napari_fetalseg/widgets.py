@@ -25,6 +25,7 @@ from qtpy.QtWidgets import (
 
 from fetalseg.errors import FetalSegError
 from fetalseg.result import State
+from napari_fetalseg.placing import dock_of, place, remembered
 from napari_fetalseg.wording import STATES
 
 log = logging.getLogger("napari_fetalseg")
@@ -37,10 +38,23 @@ class Dock(QWidget):
 
     napari sends no close event to a dock and keeps a closed one alive while anything refers to it. The
     subclass lists what undoes its connections in `_undo`.
+
+    Attributes
+    ----------
+    BELOW : bool
+        Whether it opens below the picture; else at the right.
     """
+
+    BELOW = False
 
     def __init__(self) -> None:
         super().__init__()
+        self._placing = QTimer(self)  # napari puts a dock into its window after the widget into the dock
+        self._placing.setSingleShot(True)
+        self._placing.setInterval(0)
+        self._placing.timeout.connect(self.place)
+        self._placed = False
+        self._known = remembered()
         self._undo: list[Callable[[], Any]] = []
         self._docked = False
         self._gone = threading.Event()
@@ -55,9 +69,16 @@ class Dock(QWidget):
         if event.type() == QEvent.Type.ParentChange:
             if self.parent() is not None:
                 self._docked = True
+                self._placing.start()
             elif self._docked:
                 self.release()
         return bool(super().event(event))
+
+    def place(self) -> None:
+        """Put the dock where it belongs, once: later it stands where a person moves it."""
+        if not self._placed and self.open and dock_of(self) is not None:
+            self._placed = True
+            place(self, Dock, self.BELOW, self._known)
 
     def release(self) -> None:
         """Let go of viewer and session."""

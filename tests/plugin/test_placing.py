@@ -1,0 +1,90 @@
+"""Where the docks open: tabs at the right that each get the whole height, the table below the picture."""
+
+from __future__ import annotations
+
+import pytest
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QDockWidget, QTabBar
+
+from napari_fetalseg.actions import PLUGIN, open_docks, open_measurements
+from napari_fetalseg.placing import dock_of
+
+BELOW, RIGHT, LEFT = (
+    Qt.DockWidgetArea.BottomDockWidgetArea,
+    Qt.DockWidgetArea.RightDockWidgetArea,
+    Qt.DockWidgetArea.LeftDockWidgetArea,
+)
+
+
+@pytest.fixture(params=[(1280, 720), (1920, 1080)])
+def viewer(make_napari_viewer, qtbot, request, predictor):
+    made = make_napari_viewer(show=True)
+    made.window._qt_window.resize(*request.param)
+    qtbot.wait(200)
+    return made
+
+
+def _open(viewer, qtbot, name: str):
+    """As the menu does."""
+    dock, _ = viewer.window.add_plugin_dock_widget(PLUGIN, name)
+    qtbot.wait(300)
+    return dock
+
+
+def test_docks_at_the_right_share_their_height_as_tabs(viewer, qtbot):
+    window = viewer.window._qt_window
+    segment, followup = (_open(viewer, qtbot, name) for name in ("Segment", "Follow-up"))
+    assert segment in window.tabifiedDockWidgets(followup)
+    assert followup.visibleRegion().isEmpty() is False, "what was opened is in front"
+    assert segment.visibleRegion().isEmpty()
+    tabs = [bar.tabText(i) for bar in window.findChildren(QTabBar) for i in range(bar.count())]
+    assert {"Segment", "Follow-up"} <= set(tabs), "a tab is not wide enough for the plugin's name"
+    segment.raise_()
+    qtbot.wait(100)
+    assert segment.height() > 0.6 * window.height()
+
+
+def test_all_docks_fit_the_screen_and_the_picture_keeps_its_place(viewer, qtbot):
+    window = viewer.window._qt_window
+    wanted = window.size()
+    open_docks(viewer)
+    _open(viewer, qtbot, "Follow-up")
+    assert window.size() == wanted, "no dock makes the window grow"
+    canvas = viewer.window._qt_viewer.canvas.native
+    assert canvas.height() > 0.5 * window.height()
+
+
+def test_the_table_opens_below_also_from_the_menu(viewer, qtbot):
+    window = viewer.window._qt_window
+    _open(viewer, qtbot, "Segment")
+    table = _open(viewer, qtbot, "Measurements")
+    assert window.dockWidgetArea(table) == BELOW
+    assert not window.tabifiedDockWidgets(table)
+    assert table.height() <= 0.3 * window.height()
+
+
+def test_what_a_person_moved_stays_there(viewer, qtbot):
+    window = viewer.window._qt_window
+    dock = dock_of(open_measurements(viewer))
+    assert isinstance(dock, QDockWidget)
+    window.addDockWidget(LEFT, dock)
+    open_measurements(viewer)
+    _open(viewer, qtbot, "Segment")
+    assert window.dockWidgetArea(dock) == LEFT
+
+
+def test_a_place_in_naparis_settings_counts(viewer, qtbot):
+    from napari.settings import get_settings
+
+    get_settings().application.plugin_widget_positions = {f"Measurements ({PLUGIN})": "right"}
+    dock = _open(viewer, qtbot, "Measurements")
+    assert viewer.window._qt_window.dockWidgetArea(dock) == RIGHT
+
+
+def test_docks_of_other_plugins_are_left_alone(viewer, qtbot):
+    from qtpy.QtWidgets import QLabel
+
+    other = viewer.window.add_dock_widget(QLabel("other"), name="other", area="right")
+    segment = _open(viewer, qtbot, "Segment")
+    assert not viewer.window._qt_window.tabifiedDockWidgets(other)
+    assert viewer.window._qt_window.dockWidgetArea(segment) == RIGHT
