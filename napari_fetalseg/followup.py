@@ -6,13 +6,14 @@ import html
 import weakref
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import Qt
+from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import (
     QApplication,
     QCheckBox,
     QComboBox,
     QGridLayout,
     QHBoxLayout,
+    QHeaderView,
     QLabel,
     QLineEdit,
     QPushButton,
@@ -40,7 +41,7 @@ _SHOWN = {
     "Study": "Its date, or its name where that is not known; under it what the size alone would mean by RANO",
     "Volume": "With its change against the baseline",
     "Product": "Of the measurable lesions' diameters, added up; with its change against the baseline",
-    "mm/year": "Growth of the mean diameter since the study before; not worked out over less than 90 days",
+    "mm per\nyear": "Growth of the mean diameter since the study before; not worked out over less than 90 days",
 }
 #: Of the copied table.
 _COPIED = ("Study", "Date", "Volume", "Change", "Product", "Change", "Mean diameter, mm/year", "By size")
@@ -80,7 +81,14 @@ class FollowupWidget(Dock):
         self.table.setHorizontalHeaderLabels(list(_SHOWN))
         for column, tip in enumerate(_SHOWN.values()):
             self.table.horizontalHeaderItem(column).setToolTip(tip)
-        self.table.horizontalHeader().setStretchLastSection(True)
+        header = self.table.horizontalHeader()
+        header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)  # a long name wraps, the numbers stay whole
+        self._fit_soon = QTimer(self)
+        self._fit_soon.setSingleShot(True)
+        self._fit_soon.setInterval(0)
+        self._fit_soon.timeout.connect(self._fit)
+        header.sectionResized.connect(lambda *_: self._fit_soon.start())
         self.table.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.table.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.table.setEditTriggers(QTableWidget.EditTrigger.NoEditTriggers)
@@ -89,14 +97,16 @@ class FollowupWidget(Dock):
         self.copy_button.setToolTip("Copy table and sentences as text")
         self.copy_button.clicked.connect(self.copy)
         self.error = ErrorBox()
-        row = QHBoxLayout()
+        self.baseline_row = QWidget()
+        row = QHBoxLayout(self.baseline_row)
+        row.setContentsMargins(0, 0, 0, 0)
         row.addWidget(QLabel("Baseline"))
         row.addWidget(self.baseline, 1)
         inside = QWidget()
         layout = QVBoxLayout(inside)
         layout.addWidget(self.empty)
         layout.addLayout(self.studies)
-        layout.addLayout(row)
+        layout.addWidget(self.baseline_row)
         for part in (self.error, self.proposal, self.table, self.text, self.copy_button):
             layout.addWidget(part)
         layout.addStretch()
@@ -158,7 +168,7 @@ class FollowupWidget(Dock):
         used = [row for row in self._rows if row.used.isChecked()]
         enough = len(used) >= 2
         self.empty.setVisible(not enough)
-        for part in (self.baseline, self.proposal, self.table, self.text, self.copy_button):
+        for part in (self.baseline_row, self.proposal, self.table, self.text, self.copy_button):
             part.setVisible(enough)
         self.error.clear()
         self.found = None
@@ -199,11 +209,14 @@ class FollowupWidget(Dock):
                 if column > 0:
                     item.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
                 self.table.setItem(at, column, item)
-        self.table.resizeColumnsToContents()
-        self.table.resizeRowsToContents()
-        rows = sum(self.table.rowHeight(i) for i in range(len(found.changes)))
-        self.table.setFixedHeight(self.table.horizontalHeader().sizeHint().height() + rows + 4)
+        self._fit()
         self.text.setText(_paragraphs(found))
+
+    def _fit(self) -> None:
+        """Make the table as tall as its rows are at the present width: the dock scrolls, not the table."""
+        self.table.resizeRowsToContents()
+        rows = sum(self.table.rowHeight(i) for i in range(self.table.rowCount()))
+        self.table.setFixedHeight(self.table.horizontalHeader().sizeHint().height() + rows + 4)
 
     def copy(self) -> None:
         """Copy table and sentences as text."""
@@ -224,9 +237,9 @@ class _Row:
         self.used = QCheckBox(series.title)
         self.used.setChecked(used)
         self.date = QLineEdit(date)
-        self.date.setPlaceholderText("year-month-day")
+        self.date.setPlaceholderText("date")
         self.date.setToolTip("Of the scan, as 2020-01-31; empty where it is not known")
-        self.date.setMaximumWidth(self.date.fontMetrics().averageCharWidth() * 16)
+        self.date.setFixedWidth(self.date.fontMetrics().horizontalAdvance("0000-00-00") * 3 // 2)
 
     @property
     def parts(self) -> tuple[QWidget, QWidget]:
@@ -277,7 +290,7 @@ def _cells(change: growth.Change, baseline: str) -> list[str]:
 def _brief(change: growth.Change, baseline: str) -> list[str]:
     """The same in fewer, narrower columns."""
     name, date, volume, volume_change, product, product_change, grown, by_size = _cells(change, baseline)
-    study = name if change.study.date is None else date
+    study = _breakable(name) if change.study.date is None else date
     both = [
         value if change == wording.UNKNOWN or by_size == "baseline" else f"{value}\n{change}"
         for value, change in ((volume, volume_change), (product, product_change))
@@ -293,10 +306,18 @@ def _cell(value: float | None, how: str, unit: str) -> str:
 def _paragraphs(found: growth.Followup) -> str:
     out = ""
     for title, sentences in found.told:
-        color = f" style='color:{AMBER}'" if title == "Beware" else ""
-        points = "".join(f"<li>{html.escape(sentence)}</li>" for sentence in sentences)
-        out += f"<p><b{color}>{title}</b></p><ul style='margin-left:-24px'>{points}</ul>"
+        head = f"<span style='color:{AMBER}'>! {title}</span>" if title == "Beware" else title
+        # Qt's own lists waste a third of a narrow dock on their indent.
+        points = "".join(f"<tr><td>•&nbsp;</td><td>{html.escape(sentence)}</td></tr>" for sentence in sentences)
+        out += f"<p><b>{head}</b></p><table cellspacing='0' cellpadding='1'>{points}</table>"
     return out
+
+
+def _breakable(text: str) -> str:
+    """Let a long file name wrap after what joins its parts."""
+    for mark in "_.-":
+        text = text.replace(mark, f"{mark}\u200b")
+    return text
 
 
 def _capital(text: str) -> str:

@@ -14,6 +14,7 @@ def narrow(combo: QComboBox) -> None:
     combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
     combo.setMinimumContentsLength(12)
     combo.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+    combo.currentTextChanged.connect(combo.setToolTip)  # a long name is cut off
 
 
 class ImageChoice(QComboBox):
@@ -48,6 +49,7 @@ class ImageChoice(QComboBox):
         if images:
             self.setCurrentIndex(images.index(chosen) if chosen in images else len(images) - 1)
         self.blockSignals(False)
+        self.setToolTip(self.currentText())
         return self.layer is not chosen or chosen is None
 
     def choose(self, layer: Any) -> None:

@@ -52,6 +52,8 @@ class MeasurementsWidget(Dock):
     viewer : napari.Viewer
     """
 
+    BELOW = True
+
     def __init__(self, viewer: napari.viewer.Viewer) -> None:
         super().__init__()
         self.viewer = _compat.real_viewer(viewer)
@@ -83,7 +85,12 @@ class MeasurementsWidget(Dock):
         self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.table.setWordWrap(False)
         self.table.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
-        self.table.verticalHeader().hide()
+        rows = self.table.verticalHeader()
+        rows.hide()
+        rows.setMinimumSectionSize(0)
+        rows.setDefaultSectionSize(round(self.fontMetrics().height() * 1.5))
+        # Figures to the right beside words to the left would read as one.
+        self.table.setStyleSheet("QTableView::item, QHeaderView::section { padding: 0 0.3em; }")
         self.table.horizontalHeader().setStretchLastSection(True)
         self.empty = LinkLabel(sample=self.open_sample)
         self.empty.setText(_EMPTY)
@@ -109,6 +116,8 @@ class MeasurementsWidget(Dock):
         row.addWidget(self.count)
         row.addWidget(self.follow)
         layout = QVBoxLayout(self)
+        sides = layout.contentsMargins()
+        layout.setContentsMargins(sides.left(), 0, sides.right(), 0)
         layout.addWidget(self.pages, 1)
         layout.addWidget(self.error)
         layout.addLayout(row)
@@ -376,7 +385,7 @@ def write_picture(path: Path, source: Source, result: Result) -> None:
     pixels, mask = source.volume(result.spacing, None).pixels, result.segmentation.mask
     on = result.measurement.slice
     if result.measurement.ellipse is None or on is None:
-        write_png(path, montage.montage(pixels, mask, result.measurement))
+        write_png(path, montage.montage(pixels, mask, result.measurement, result.spacing))
         return
     flat = replace(result, frame=on, segmentation=replace(result.segmentation, mask=mask[on]))
     write_png(path, overlay.side_by_side(pixels[on], flat))

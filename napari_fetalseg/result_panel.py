@@ -106,12 +106,13 @@ def _values(result: Result) -> str:
     if not wording.number(result, "volume"):
         return ""
     found = result.measurement
-    lines = f"{wording.value(result, 'longest')} × {wording.value(result, 'perpendicular')} on slice {found.slice}"
+    long, short = wording.value(result, "longest"), wording.value(result, "perpendicular")
+    lines = f"{long.removesuffix(wording.unit(result, 'longest'))} × {short} on slice {found.slice}"
     if found.parts:
         count = len(found.parts)
         lines = f"{count} lesion{'s' * (count > 1)} · {'largest ' if count > 1 else ''}{lines}"
-    measurable = wording.measurable(result)
-    return f"{lines}<br>product {wording.value(result, 'product')} · measurable by RANO: {measurable}"
+    product = f"product {wording.value(result, 'product')}"
+    return f"{lines}<br>{product}<br>measurable by RANO: {wording.measurable(result)}"
 
 
 def _where(series: Series, frame: int, lesion: str) -> str:

@@ -83,6 +83,12 @@ COLUMNS: tuple[Column, ...] = (
         "Frame", lambda s, r: str(r.frame), lambda s, r: r.frame, lambda s, r: "from 0, as in the slider", True, (HEAD,)
     ),
     Column("Lesion", lambda s, r: _lesion(r), lambda s, r: _lesion_key(r), lambda s, r: _LESION_TIP, True, (TUMOUR,)),
+    Column(
+        "State",
+        lambda s, r: wording.state(r),
+        lambda s, r: _ORDER.index(r.measurement.state),
+        lambda s, r: wording.doubts(r),
+    ),
     _quantity("Volume", "volume", (TUMOUR, BRAIN)),
     _quantity("HC", "hc", (HEAD, BRAIN)),
     _quantity("BPD", "bpd", (HEAD, BRAIN)),
@@ -109,12 +115,6 @@ COLUMNS: tuple[Column, ...] = (
         tasks=(TUMOUR,),
     ),
     Column("Confidence", lambda s, r: _confidence(r), lambda s, r: r.measurement.confidence, numeric=True),
-    Column(
-        "State",
-        lambda s, r: wording.state(r),
-        lambda s, r: _ORDER.index(r.measurement.state),
-        lambda s, r: wording.doubts(r),
-    ),
     Column(
         "Flags",
         lambda s, r: ", ".join(f.code.replace("_", " ") for f in r.measurement.flags) or wording.UNKNOWN,

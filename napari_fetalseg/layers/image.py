@@ -140,10 +140,14 @@ class Source:
         UnreadableError
             If it has more axes.
         """
+        from fetalseg.io.decoded import coloured
+
         self.check_volume()
         planes = [self.frame(number) for number in range(self.geometry.frames)]
         pixels = np.stack([plane for plane, _ in planes])
-        notes = [note for _, of_plane in planes for note in of_plane] + (["colour"] if self.rgb else [])
+        notes = [note for _, of_plane in planes for note in of_plane]
+        if self.rgb and coloured(np.asarray(self.pixels)):
+            notes.append("colour")
         notes = [*self.facts.get("notes", ()), *notes]
         return Scan(
             pixels,
@@ -153,6 +157,8 @@ class Source:
             self.path,
             sha256,
             tuple(dict.fromkeys(notes)),
+            modality=self.facts.get("modality"),
+            description=self.facts.get("description") or "",
             study_date=self.facts.get("study_date"),
         )
 

@@ -43,7 +43,7 @@ class ResultLayers(ABC):
         self.active: Any = None
         self.series = series
         image = series.image()
-        name = f"{image.name if image is not None else series.title} · {series.settings.task}"
+        name = f"{image.name if image is not None else series.title} ·"
         end = f" [{series.number}]" if series.number > 1 else ""
         self._name = f"{name} %s{end}"
         lesions = series.settings.task == "tumour"

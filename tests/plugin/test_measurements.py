@@ -190,7 +190,7 @@ def test_side_by_side_and_back(shown, head):
     places = {layer.name: grid.position(layers.index(layer), layers) for layer in layers if layer.visible}
     assert places.pop("scan · original") == (0, 0)
     assert set(places.values()) == {(0, 1)}
-    assert set(places) == {"scan", "scan · head mask", "scan · head callipers", "scan · head ellipse"}
+    assert set(places) == {"scan", "scan · mask", "scan · callipers", "scan · ellipse"}
     assert grid.enabled
     assert not other.visible
     assert copy.data is image.data, "the pixels are not copied"

@@ -35,9 +35,9 @@ def test_a_still_gets_mask_ellipse_callipers_and_a_row(window, head):
     assert f"HC {shown}" in window.segment.result.text()
     assert [layer.name for layer in window.viewer.layers] == [
         "scan",
-        "scan · head mask",
-        "scan · head callipers",
-        "scan · head ellipse",
+        "scan · mask",
+        "scan · callipers",
+        "scan · ellipse",
     ]
 
 
@@ -80,7 +80,7 @@ def test_segmenting_again_keeps_the_edit(window, head):
     assert window.result(series=first).origin == "mask"
     assert window.drawn(first).mask.layer.data[5, 5] == 1
     assert window.drawn().mask.layer.data[5, 5] == 0
-    assert window.drawn().mask.layer.name == "scan · head mask [2]"
+    assert window.drawn().mask.layer.name == "scan · mask [2]"
     assert [window.cell(r, "File") for r in range(2)] == ["scan", "scan [2]"]
     assert not window.drawn(first).mask.layer.visible, "one mask at a time"
     window.session.select(first, 0, "row")

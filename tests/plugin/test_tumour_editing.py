@@ -11,6 +11,7 @@ from PIL import Image
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication
 
+from fetalseg.report.montage import montage
 from tumours import LARGE, MM, SMALL, phantom
 
 
@@ -309,3 +310,25 @@ def test_a_volumes_picture_is_its_montage(volumes, tmp_path):
     volumes.qtbot.wait(100)
     pictures = [np.asarray(Image.open(path)) for path in paths]
     np.testing.assert_array_equal(*pictures)
+
+
+def test_a_montage_from_the_dock_keeps_the_voxels_proportion(volumes, tmp_path):
+    _start(volumes, scale=(3.0, 0.5, 1.0), units="mm")
+    path = tmp_path / "montage.png"
+    volumes.segment.volume.save_montage(path)
+    volumes.qtbot.waitUntil(path.exists, timeout=10_000)
+    volumes.qtbot.wait(100)
+    result = volumes.result()
+    drawn = (phantom(), result.segmentation.mask, result.measurement)
+    picture = np.asarray(Image.open(path))
+    np.testing.assert_array_equal(picture, montage(*drawn, result.spacing))
+    assert picture.shape != montage(*drawn).shape, "pixels half as high as wide"
+
+
+def test_diameters_are_told_with_one_unit_and_rano_in_a_line_of_its_own(volumes):
+    _start(volumes)
+    volumes.measurements.table.selectRow(1)
+    longest, across = (volumes.row(1)[name] for name in ("Longest", "Perpendicular"))
+    lines = volumes.segment.result.text().split("\n")
+    assert f"{longest.removesuffix(' mm')} × {across} on slice 12" in lines
+    assert "measurable by RANO: yes" in lines

@@ -117,3 +117,37 @@ def test_closed_it_listens_no_more(volumes, dock):
     volumes.viewer.window.remove_dock_widget(dock)
     _open(volumes, BEFORE, "a", "2001-01-01")
     assert dock._rows == []
+
+
+def test_empty_it_asks_for_no_baseline(volumes, dock):
+    volumes.qtbot.wait(50)
+    assert not dock.baseline_row.isVisibleTo(dock)
+    _open(volumes, BEFORE, "a", "2001-01-01")
+    _open(volumes, AFTER, "b", "2002-01-01")
+    assert dock.baseline_row.isVisibleTo(dock)
+
+
+def test_long_names_wrap_and_no_column_is_lost(shown_volumes):
+    window = shown_volumes
+    made = FollowupWidget(window.viewer)
+    window.viewer.window.add_dock_widget(made, name="Follow-up")
+    for lesion, name in ((BEFORE, "patient_of_a_long_name_first"), (AFTER, "patient_of_a_long_name_second")):
+        _open(window, lesion, name)
+    window.qtbot.wait(300)
+    table, header = made.table, made.table.horizontalHeader()
+    assert table.columnCount() == 4
+    for column in range(4):
+        right = header.sectionViewportPosition(column) + header.sectionSize(column)
+        assert right <= table.viewport().width() + 1
+        if column:
+            assert header.sectionSize(column) >= table.sizeHintForColumn(column)
+    line = table.fontMetrics().height()
+    assert table.rowHeight(1) >= 3 * line, "the name takes two lines or more, what it would mean one"
+    assert table.height() >= table.rowHeight(0) + table.rowHeight(1) + header.height()
+    for row, date in zip(made._rows, ("2001-01-01", "2002-01-01"), strict=True):
+        made.set_date(row.series, date)
+    window.qtbot.wait(300)
+    date = table.fontMetrics().horizontalAdvance("2001-01-01")
+    assert header.sectionSize(0) > date, "a date stands in one line"
+    assert table.rowHeight(1) < 3 * line
+    window.viewer.window.remove_dock_widget(made)
