@@ -11,9 +11,9 @@ import tifffile
 import torch
 
 from fetalseg.dataset import lgg
-from fetalseg.errors import DatasetError
+from fetalseg.errors import DatasetError, ModelError
 from fetalseg.evaluation.volumes import compare, summarize
-from fetalseg.models import architectures
+from fetalseg.models import architectures, weights
 from fetalseg.models.catalogue import find
 from fetalseg.settings import VolumeTrainSettings
 from fetalseg.training.run import train
@@ -89,6 +89,20 @@ def test_a_margin_is_looked_at_and_not_learnt(data: Path) -> None:
     assert targets.shape == (2, 1, 4, 32, 32)
     plain, _ = next(VolumeData([volume], [], [], replace(TINY, stack_slices=8)).batches(0))
     assert plain.shape == images.shape
+
+
+def test_a_network_for_volumes_starts_from_one_for_pictures() -> None:
+    segnet = architectures.get("segnet")
+    small = {"widths": [4, 8], "convolutions": [1, 1]}
+    pictures = segnet.build(small)
+    volumes = segnet.build({**small, "slices": 3, "volume": True})
+    weights.start_from(volumes, pictures)
+    # Three equal slices are what one was.
+    stack = torch.randn(1, 1, 1, 16, 16)
+    pictures.eval(), volumes.eval()
+    assert torch.allclose(volumes(stack)[:, 0], pictures(stack[:, 0])[:, 0], atol=1e-5)
+    with pytest.raises(ModelError, match="another architecture"):
+        weights.start_from(volumes, segnet.build({"widths": [5, 9], "convolutions": [1, 1]}))
 
 
 def test_segnets_unpooling_puts_values_back_where_they_came_from() -> None:

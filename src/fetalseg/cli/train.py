@@ -5,10 +5,14 @@ from __future__ import annotations
 import argparse
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fetalseg.cli._shared import add_command
+from fetalseg.errors import SettingsError
 from fetalseg.settings import HeadTrainSettings, TrainSettings, VolumeTrainSettings, train_settings
+
+if TYPE_CHECKING:
+    from fetalseg.models.catalogue import Model
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -22,6 +26,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "Stopped at any moment and started again with the same command, it goes on after the last whole epoch.",
         "examples:\n"
         "  fetalseg train --data hc18/ --config configs/head_unet.toml --out my-model/\n"
+        "  fetalseg train --data mine/ --from unet --epochs 5 --out my-model/       go on from the bundled U-Net\n"
         "  fetalseg segment scan.png --model my-model/      use it",
     )
     made.add_argument("--data", type=Path, required=True, metavar="DIR", help="annotated pictures or volumes")
@@ -45,6 +50,12 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         metavar="MODEL",
         help="with --kept-out 0: take level, intervals and figures from this model, trained the same way on a split",
     )
+    made.add_argument(
+        "--from",
+        dest="start",
+        metavar="MODEL",
+        help="train on from this model, a name or a folder (its architecture and size, unless a config says otherwise)",
+    )
     made.add_argument("--name", default="", help="the model's name (default: the architecture's)")
     made.add_argument("--task", choices=["head", "tumour"], help="what to learn")
     made.add_argument("--arch", help="architecture: unet, unet_slices, segnet")
@@ -55,15 +66,44 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     made.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda", "mps"], help="default: %(default)s")
 
 
-def _settings(given: argparse.Namespace) -> TrainSettings:
+def _settings(given: argparse.Namespace, start: Model | None) -> TrainSettings:
     if given.config:
         return train_settings(given.config)
-    return HeadTrainSettings() if given.task in (None, "head") else VolumeTrainSettings(task=given.task)
+    task = given.task or (start.card.task if start else "head")
+    settings = HeadTrainSettings() if task == "head" else VolumeTrainSettings(task=task)
+    if start is None:
+        return settings
+    if start.card.task != task:
+        raise SettingsError(f"The model to start from is for '{start.card.task}'; to learn '{task}' give a --config.")
+    card = start.card
+    return replace(
+        settings,
+        arch=card.arch,
+        parameters=dict(card.parameters),
+        input_rows=card.input_rows,
+        input_columns=card.input_columns,
+        data_licence=card.data_licence,
+        weights_licence=card.weights_licence,
+        limits=card.limits,
+    )
+
+
+def _start(given: argparse.Namespace) -> Model | None:
+    if not given.start:
+        return None
+    from fetalseg.models import catalogue
+    from fetalseg.models.weights import CARD
+
+    # A folder may hold a model for another task: a tumour's network can start from a head's.
+    if (Path(given.start) / CARD).exists():
+        return catalogue.at(Path(given.start))
+    return catalogue.find(given.task or "head", given.start)
 
 
 def run(given: argparse.Namespace) -> int:
     """Train."""
-    settings = _settings(given)
+    start = _start(given)
+    settings = _settings(given, start)
     chosen: dict[str, Any] = {
         name: getattr(given, name)
         for name in ("task", "arch", "epochs", "seed", "kept_out")
@@ -82,6 +122,7 @@ def run(given: argparse.Namespace) -> int:
         name=given.name,
         negatives=given.negatives,
         card_from=given.card_from,
+        start=start,
         device=choose_device(given.device),
         log=lambda text: print(text, flush=True),
     )

@@ -60,6 +60,17 @@ def models(task: str | None = None) -> list[Model]:
     return sorted(found, key=lambda m: (m.card.task, m.card.name != DEFAULTS.get(m.card.task), m.card.name))
 
 
+def at(folder: Path) -> Model:
+    """Return the model in a folder, whatever its task.
+
+    Raises
+    ------
+    ModelError
+        If there is no card in it, or a damaged one.
+    """
+    return Model(Card.read(folder / CARD), folder)
+
+
 def find(task: str, name: str = "default") -> Model:
     """Return a model by its name, or by a folder that holds a card.
 
@@ -72,7 +83,7 @@ def find(task: str, name: str = "default") -> Model:
     """
     folder = Path(name)
     if (folder / CARD).exists():
-        model = Model(Card.read(folder / CARD), folder)
+        model = at(folder)
         if model.card.task != task:
             raise ModelError(f"The model in {name} is for the task '{model.card.task}', not '{task}'.")
         return model

@@ -53,3 +53,36 @@ def load(card: Card, path: Path) -> torch.nn.Module:
     except Exception as error:  # safetensors raises its own family
         raise ModelError(f"{path.name} does not fit the architecture '{card.arch}'.") from error
     return network.eval().requires_grad_(False)
+
+
+def start_from(network: torch.nn.Module, trained: torch.nn.Module) -> None:
+    """Copy into a network what a trained one of the same kind has learnt, before it is trained on.
+
+    A network for volumes takes a picture network's layers, and the other way round: what is alike in name and shape.
+    A first layer that sees another number of slices gets the mean of the trained filters, spread over its slices.
+
+    Raises
+    ------
+    ModelError
+        If less than half of the network's values find their like.
+    """
+    import torch
+
+    learnt = {_plain(name): value for name, value in trained.state_dict().items()}
+    taken = total = 0
+    with torch.no_grad():
+        for name, value in network.state_dict().items():
+            total += value.numel()
+            found = learnt.get(_plain(name))
+            if found is not None and found.dim() == value.dim() == 4 and found.shape[1] != value.shape[1]:
+                found = (found.sum(dim=1, keepdim=True) / value.shape[1]).expand(-1, value.shape[1], -1, -1)
+            if found is not None and found.shape == value.shape:
+                value.copy_(found)
+                taken += value.numel()
+    if 2 * taken < total:
+        raise ModelError("The model to start from is of another architecture or width than the one to be trained.")
+
+
+def _plain(name: str) -> str:
+    """The name of a layer in the picture network that a network for volumes holds."""
+    return name.removeprefix("plain.")

@@ -14,7 +14,7 @@ import numpy as np
 from fetalseg.dataset import hc18
 from fetalseg.dataset.items import groups, split
 from fetalseg.errors import DatasetError, SettingsError
-from fetalseg.models import architectures, weights
+from fetalseg.models import architectures, catalogue, weights
 from fetalseg.models.card import Card
 from fetalseg.settings import HeadTrainSettings, TrainSettings, VolumeTrainSettings
 
@@ -32,6 +32,7 @@ def train(
     name: str = "",
     negatives: Sequence[Path] = (),
     card_from: Path | None = None,
+    start: catalogue.Model | None = None,
     device: str = "cpu",
     log: Log = lambda text: None,
 ) -> Card:
@@ -52,6 +53,8 @@ def train(
     card_from : Path, optional
         A model trained the same way on a split. When all scans train, none is left to calibrate and report on:
         level, intervals and figures are then that model's, and the card says so.
+    start : catalogue.Model, optional
+        A model to train on from, instead of ImageNet or random weights.
     """
     import torch
 
@@ -72,8 +75,11 @@ def train(
     architecture = architectures.get(settings.arch)
     parameters = {**architecture.DEFAULTS, **settings.parameters}
     network = architecture.build(parameters)
-    if settings.imagenet and not (out / "checkpoint.safetensors").exists():
-        architecture.start_from_imagenet(network)
+    if not (out / "checkpoint.safetensors").exists():
+        if start is not None:
+            weights.start_from(network, start.load())
+        elif settings.imagenet:
+            architecture.start_from_imagenet(network)
     network = fit(network, made, settings, out, device=device, log=log)
     card = Card(
         name=name or settings.arch,
@@ -86,6 +92,7 @@ def train(
         input_columns=settings.input_columns,
         sha256=weights.save(network, out / weights.WEIGHTS),
         training={"settings": settings.to_dict(), **counts, "versions": _versions()}
+        | ({"started_from": {"model": start.card.name, "sha256": start.card.sha256}} if start else {})
         | {"curves": curves(out / "curves.csv")},
         data_licence=settings.data_licence,
         weights_licence=settings.weights_licence,
