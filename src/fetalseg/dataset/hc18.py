@@ -58,7 +58,7 @@ def read(folder: Path) -> list[Item]:
             Item(
                 name=picture.relative_to(folder).as_posix(),
                 path=picture,
-                group=_exam(stem),
+                group=exam(stem),
                 spacing=Spacing(size, size, source="HC18 csv"),
                 truth=truth,
                 hc_mm=hc if hc is not None else ellipses.circumference(truth.semi_major, truth.semi_minor) * size,
@@ -90,26 +90,42 @@ def outline_ellipse(annotation: Path) -> Ellipse:
     return found
 
 
-def _exam(stem: str) -> str:
-    """``012_2HC`` is a second picture of exam ``012``; other names are grouped up to their first ``_``."""
+def exam(stem: str) -> str:
+    """Return the exam: ``012_2HC`` is a second picture of ``012``; other names are grouped up to their first ``_``."""
     match = re.match(r"(\d+)_\d*HC$", stem)
     return match.group(1) if match else stem.split("_")[0]
 
 
-def _pixel_sizes(folder: Path) -> dict[str, tuple[float, float | None]]:
+_exam = exam
+
+
+def given_sizes(folder: Path) -> dict[str, tuple[str, str]]:
+    """Return pixel size and head circumference (may be empty) as the csv writes them, by the file's name.
+
+    Raises
+    ------
+    DatasetError
+        If there is no csv, or a line of it holds no pixel size.
+    """
     tables = sorted(folder.glob("*pixel_size*.csv")) or sorted(folder.glob("*/*pixel_size*.csv"))
     if not tables:
         raise DatasetError(f"{folder} has no csv of pixel sizes ('training_set_pixel_size_and_HC.csv').")
-    sizes: dict[str, tuple[float, float | None]] = {}
+    sizes: dict[str, tuple[str, str]] = {}
     with tables[0].open(newline="", encoding="utf-8-sig") as handle:
         for line, row in enumerate(csv.reader(handle), start=1):
             if line == 1 or not row:
                 continue
             try:
-                sizes[row[0]] = (float(row[1]), float(row[2]) if len(row) > 2 and row[2] else None)
+                size, hc = row[1], row[2] if len(row) > 2 else ""
+                float(size), float(hc or 0)
             except (ValueError, IndexError) as error:
                 raise DatasetError(f"{tables[0].name}, line {line}: no pixel size in '{','.join(row)}'.") from error
+            sizes[row[0]] = size, hc
     return sizes
+
+
+def _pixel_sizes(folder: Path) -> dict[str, tuple[float, float | None]]:
+    return {name: (float(size), float(hc) if hc else None) for name, (size, hc) in given_sizes(folder).items()}
 
 
 def _exact_ellipses(folder: Path) -> dict[str, Ellipse]:
