@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from fetalseg import __version__, tasks
 from fetalseg.errors import Cancelled, FetalSegError
 from fetalseg.geometry import ellipse as ellipses
+from fetalseg.geometry.regions import Place, place
 from fetalseg.models import catalogue
 from fetalseg.models.card import Card
 from fetalseg.models.predictor import Predictor, get_predictor
@@ -19,11 +20,13 @@ from fetalseg.quality import worst
 from fetalseg.result import Caliper, Ellipse, Measurement, Provenance, Result, Segmentation
 from fetalseg.scan import Scan, Spacing
 from fetalseg.settings import SegmentSettings
+from fetalseg.tasks import head_regions
 
 # The task that measures a volume on one slice, which a person can choose.
 _ONE_SLICE = "fetal-brain"
 # Flags that another scale may take away, and that measuring raises again where they still hold.
 _OF_SCALE = {"no_spacing", "no_slice_spacing", "size", "brain_size", "axis_ratio", "mask_ellipse_disagree"}
+_OF_SCALE |= {"crosses_regions", "other_region", "outside_regions", "no_region_scale", "colour_flow"}
 
 #: Called as (done, total, text).
 Progress = Callable[[int, int, str], None]
@@ -115,9 +118,14 @@ class Pipeline:
             if cancel is not None and cancel.is_set():
                 raise Cancelled()
             progress(done, len(wanted), scan.name)
-            segmentation, measurement = task.segment(
-                scan.pixels[frame], scan.spacing, self.predictor, self.predictor.card, self.settings, notes
-            )
+            regions, spacing = scan.regions_of(frame), scan.spacing
+            with_model = (self.predictor, self.predictor.card, self.settings, notes)
+            if regions:
+                segmentation, measurement, spacing = head_regions.segment(
+                    scan.pixels[frame], regions, spacing, *with_model
+                )
+            else:
+                segmentation, measurement = task.segment(scan.pixels[frame], spacing, *with_model)
             yield Result(
                 scan_name=scan.name,
                 scan_sha256=scan.sha256,
@@ -125,8 +133,10 @@ class Pipeline:
                 task=self.settings.task,
                 segmentation=segmentation,
                 measurement=measurement,
-                spacing=scan.spacing,
+                spacing=spacing,
                 provenance=provenance,
+                study_date=scan.study_date,
+                regions=regions,
             )
         progress(len(wanted), len(wanted), scan.name)
 
@@ -174,8 +184,10 @@ def edit_mask(result: Result, mask: NDArray[np.generic]) -> Result:
     mask : ndarray, shape (rows, columns), or (slices, rows, columns) of lesion numbers
         Copied: later strokes do not reach into the result. A fetal brain stays measured on the slice that was chosen.
     """
-    segmentation, measurement = _measure_mask(result, mask, result.spacing, None)
-    return result.edit(segmentation, measurement, "mask")
+    there = place(mask, result.regions, result.spacing)
+    segmentation, measurement = _measure_mask(result, mask, there.spacing, None)
+    edited = result.edit(segmentation, head_regions.told(measurement, there.codes), "mask")
+    return replace(edited, spacing=there.spacing)
 
 
 def edit_ellipse(result: Result, ellipse: Ellipse, *, redraw_mask: bool = False) -> Result:
@@ -187,7 +199,8 @@ def edit_ellipse(result: Result, ellipse: Ellipse, *, redraw_mask: bool = False)
         Whether the ellipse becomes the mask as well; else the mask stays as it was.
     """
     task = tasks.get(result.task)
-    measurement = task.measure_ellipse(ellipse, result.spacing, None)
+    there = _place_of(ellipse, result, result.spacing)
+    measurement = head_regions.told(task.measure_ellipse(ellipse, there.spacing, None), there.codes)
     if task.VOLUME:  # volume and slice stay those of the mask
         kept = {name: result.measurement.values.get(name) for name in ("volume_ml", "volume_voxels")}
         measurement = replace(measurement, values={**measurement.values, **kept}, slice=result.measurement.slice)
@@ -195,7 +208,7 @@ def edit_ellipse(result: Result, ellipse: Ellipse, *, redraw_mask: bool = False)
     if redraw_mask:
         shape = (segmentation.mask.shape[0], segmentation.mask.shape[1])
         segmentation = Segmentation(ellipses.mask(ellipse, shape), ellipses.outline(ellipse))
-    return result.edit(segmentation, measurement, "ellipse")
+    return replace(result.edit(segmentation, measurement, "ellipse"), spacing=there.spacing)
 
 
 def edit_calipers(result: Result, lesion: str, calipers: tuple[Caliper, ...]) -> Result:
@@ -255,13 +268,15 @@ def _measure_mask(
 
 def recalibrate(result: Result, spacing: Spacing | None) -> Result:
     """Return the result with another spacing: the same mask, or ellipse, in other millimetres."""
-    changed = replace(result, spacing=spacing)
     if tasks.get(result.task).VOLUME:
-        return _recalibrate_volume(result, changed)
+        return _recalibrate_volume(result, replace(result, spacing=spacing))
     if result.measurement.ellipse is None:
-        return changed
+        return replace(result, spacing=spacing)
+    there = _place_of(result.measurement.ellipse, result, spacing)
+    changed = replace(result, spacing=there.spacing)
     card = None if result.edited else _card(result)
-    measured = tasks.get(result.task).measure_ellipse(result.measurement.ellipse, spacing, card)
+    measured = tasks.get(result.task).measure_ellipse(result.measurement.ellipse, there.spacing, card)
+    measured = head_regions.told(measured, there.codes)
     if card is None and not result.edited:  # the model is gone, and with it what is known of its errors
         measured = replace(measured, intervals={})
     # A head's mask and ellipse are compared in pixels: no scale changes what was found.
@@ -269,6 +284,16 @@ def recalibrate(result: Result, spacing: Spacing | None) -> Result:
     flags = (*doubts, *measured.flags)
     kept = replace(measured, confidence=result.measurement.confidence, flags=flags, state=worst(flags))
     return replace(changed, measurement=kept)
+
+
+def _place_of(ellipse: Ellipse, result: Result, spacing: Spacing | None) -> Place:
+    """Return where a head lies among its frame's regions: what it was found in, or an ellipse that a person placed."""
+    mask = result.segmentation.mask
+    if not result.regions:
+        return Place(None, spacing)
+    if ellipse != result.measurement.ellipse or not mask.any():
+        mask = ellipses.mask(ellipse, (mask.shape[0], mask.shape[1]))
+    return place(mask, result.regions, spacing)
 
 
 def _recalibrate_volume(result: Result, changed: Result) -> Result:

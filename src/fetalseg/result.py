@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from fetalseg.scan import Spacing
+from fetalseg.scan import Region, Spacing
 
 Origin = Literal["model", "mask", "ellipse", "calipers"]
 
@@ -157,6 +157,8 @@ class Result:
         that a person changed.
     study_date : str or None
         Of the scan, as an ISO date.
+    regions : tuple of Region
+        Of the frame; the one that holds the head gives its spacing.
     parent : Result or None
         What an edit was made from; the chain ends at the model's own result.
     id : str
@@ -172,6 +174,7 @@ class Result:
     provenance: Provenance
     origin: Origin = "model"
     study_date: str | None = None
+    regions: tuple[Region, ...] = ()
     parent: Result | None = None
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
 

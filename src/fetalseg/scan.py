@@ -1,4 +1,4 @@
-"""`Scan`: pixels with their spacing, its source, and the identity of the file they came from."""
+"""`Scan`: pixels with their spacing, its source, its regions, and the identity of the file they came from."""
 
 from __future__ import annotations
 
@@ -52,6 +52,47 @@ class Spacing:
     def voxel_ml(self) -> float | None:
         """Volume of a voxel in ml; None where the distance between slices is not known."""
         return None if self.slice_mm is None else self.row_mm * self.column_mm * self.slice_mm / 1000
+
+
+@dataclass(frozen=True)
+class Region:
+    """A part of an ultrasound picture with a scale of its own, as its file tells.
+
+    Parameters
+    ----------
+    rows, columns : tuple of int
+        The first, and the one after the last.
+    kind : {"tissue", "colour", "other"}
+        Grey tissue in two dimensions; colour flow in two dimensions; what is no picture of tissue (M-mode, spectra,
+        traces) or in units that are no lengths.
+    spacing : Spacing or None
+        None where the file gives none that can be used.
+    on_top : bool
+        Whether it hides the regions that it overlaps.
+    differs : bool
+        Whether the scan's regions have several scales, so that the scan has none.
+    """
+
+    rows: tuple[int, int]
+    columns: tuple[int, int]
+    kind: Literal["tissue", "colour", "other"]
+    spacing: Spacing | None = None
+    on_top: bool = True
+    differs: bool = False
+
+    def scale(self, spacing: Spacing | None) -> Spacing | None:
+        """Return the scale under the scan's spacing, which is what all its regions have, or what someone chose."""
+        return self.spacing if spacing is None and self.differs else spacing
+
+    @property
+    def area(self) -> int:
+        """Number of its pixels."""
+        return (self.rows[1] - self.rows[0]) * (self.columns[1] - self.columns[0])
+
+    @property
+    def part(self) -> tuple[slice, slice]:
+        """What to index a picture with."""
+        return slice(*self.rows), slice(*self.columns)
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,6 +171,9 @@ class Scan:
         ISO: ``"2000-09-02"``.
     oriented : bool
         Whether the file told which way the patient lies.
+    regions : tuple of tuple of Region
+        One item for all frames, or one a frame; empty where the file tells of none. `spacing` is then None where
+        they have several scales.
     """
 
     pixels: NDArray[np.generic]
@@ -144,6 +188,7 @@ class Scan:
     description: str = ""
     study_date: str | None = None
     oriented: bool = False
+    regions: tuple[tuple[Region, ...], ...] = ()
 
     def __post_init__(self) -> None:
         if self.pixels.ndim != 3:
@@ -160,6 +205,12 @@ class Scan:
     def frame_shape(self) -> tuple[int, int]:
         """Rows and columns of one frame."""
         return int(self.pixels.shape[1]), int(self.pixels.shape[2])
+
+    def regions_of(self, frame: int) -> tuple[Region, ...]:
+        """Return a frame's regions; empty where none are known."""
+        if not self.regions:
+            return ()
+        return self.regions[frame if len(self.regions) > 1 else 0]
 
     def with_spacing(self, spacing: Spacing | None) -> Scan:
         """Return the same scan with another spacing."""

@@ -336,13 +336,13 @@ def test_same_names_of_two_exams_are_told_apart(tmp_path):
     assert [item.name for item in found.items] == ["1/mr/AX T2 FLAIR", "2/mr/AX T2 FLAIR"]
 
 
-def test_without_volumes_dicom_files_are_skipped_as_ever(tmp_path):
+def test_without_volumes_a_series_is_skipped(tmp_path):
     series(tmp_path / "exam")
     found = expand([tmp_path])
     assert found.skipped == 4
     with pytest.raises(UnreadableError, match="a folder without a scan"):
         found.items[0].read()
-    with pytest.raises(UnreadableError, match="of no kind"):
+    with pytest.raises(UnreadableError, match="of the modality MR, no ultrasound"):
         expand([tmp_path / "exam" / "IM001AXT2FLAIR"]).items[0].read()
 
 

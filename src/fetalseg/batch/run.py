@@ -207,7 +207,8 @@ def choose_spacing(scan: Scan, batch: BatchSettings) -> Spacing | None:
         listed = spacing_csv.lookup(Path(batch.spacing_csv), scan.name)
         if listed is not None:
             return listed
-    if scan.spacing is not None or scan.path is None:
+    several = any(region.differs for regions in scan.regions for region in regions)
+    if scan.spacing is not None or several or scan.path is None:
         return scan.spacing
     beside = spacing_csv.find_beside(scan.path)
     return spacing_csv.lookup(beside, scan.path) if beside else None

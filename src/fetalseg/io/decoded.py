@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fetalseg.errors import UnreadableError
-from fetalseg.scan import Layout, Spacing
+from fetalseg.scan import Layout, Region, Spacing
 
 MAX_FRAME_PIXELS = 400_000_000
 """A larger frame is refused before it is decoded: a few bytes of a forged file may claim any size."""
@@ -33,7 +33,7 @@ class Decoded:
         Only where the file names its unit beyond doubt.
     notes : tuple of str
         Codes of what had to be changed.
-    layout, modality, description, study_date, oriented
+    layout, modality, description, study_date, oriented, regions
         As in `fetalseg.scan.Scan`.
     """
 
@@ -46,6 +46,7 @@ class Decoded:
     description: str = ""
     study_date: str | None = None
     oriented: bool = False
+    regions: tuple[tuple[Region, ...], ...] = ()
 
 
 def check_size(name: str, rows: int, columns: int, frames: int = 1) -> None:

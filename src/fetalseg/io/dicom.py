@@ -22,6 +22,12 @@ _log = logging.getLogger(__name__)
 FLAIR = "flair"
 """What a series' description holds that is taken where nobody chose."""
 
+ULTRASOUND = ("US", "IVUS")
+"""Modalities whose files are pictures and loops, each a scan of its own."""
+MAYBE_ULTRASOUND = (*ULTRASOUND, "OT", "SC", "")
+"""The same, with those that captured screens and careless exports have."""
+DAMAGED = "damaged"
+
 _NO_PICTURES = ("SEG", "SR", "PR", "KO", "RTSTRUCT", "RTPLAN", "RTDOSE", "REG", "DOC", "AU", "ECG")
 _TAGS = [
     *("Modality", "SeriesInstanceUID", "SeriesDescription", "SeriesNumber", "Rows", "ImageOrientationPatient"),
@@ -67,6 +73,23 @@ def is_dicom(path: str | Path) -> bool:
             return file.read(132)[128:] == b"DICM"
     except OSError:
         return False
+
+
+def modality(path: str | Path) -> str | None:
+    """Return the modality of a DICOM file with a picture; `DAMAGED` where it can't be told, None without a picture."""
+    try:
+        dataset = parse(path, stop_before_pixels=True, specific_tags=["Modality", "SOPClassUID", "Rows"])
+        told = str(dataset.get("Modality") or "").strip().upper()
+        kind = dataset.get("SOPClassUID") or dataset.file_meta.get("MediaStorageSOPClassUID")
+        name = str(getattr(kind, "name", ""))
+    except Exception:  # a forged header raises what it likes
+        _log.debug("no DICOM header in %s", path)
+        return DAMAGED
+    if told in _NO_PICTURES:
+        return None
+    if "Rows" not in dataset:
+        return DAMAGED if "Image Storage" in name else None
+    return "US" if "Ultrasound" in name else told
 
 
 def parse(source: Any, **options: Any) -> Any:

@@ -62,7 +62,7 @@ class Inputs:
     items : tuple of Input
         No two of the same name or file.
     skipped : int
-        Files in folders whose ending no reader knows.
+        Files in folders that no reader knows.
     not_scans : int
         Annotations, masks and overlays that were left out.
     """
@@ -73,7 +73,12 @@ class Inputs:
 
 
 def expand(
-    inputs: Iterable[str | Path], pattern: str | None = None, *, volumes: bool = False, series: str | None = None
+    inputs: Iterable[str | Path],
+    pattern: str | None = None,
+    *,
+    volumes: bool = False,
+    series: str | None = None,
+    ultrasound: bool | None = None,
 ) -> Inputs:
     """List the scans in files and folders.
 
@@ -87,8 +92,11 @@ def expand(
         Narrows folders, as in ``*_HC.png``; with a ``/`` it is held against the end of the relative path.
     volumes : bool
         List NIfTI files, DICOM series (one input each) and folders of numbered slices (one input each) as well.
+        DICOM files are known by what they hold, whatever their ending.
     series : str, optional
         Of several DICOM series in a folder the one whose description holds this is taken; "flair" by default.
+    ultrasound : bool, optional
+        List the ultrasound pictures and loops among a folder's DICOM files; by default where volumes are not listed.
 
     Returns
     -------
@@ -96,7 +104,7 @@ def expand(
     """
     items: list[Input] = []
     left_out: list[Input] = []
-    walk = _Walk(volumes, series)
+    walk = _Walk(volumes, series, not volumes if ultrasound is None else ultrasound)
     for given in dict.fromkeys(Path(path) for path in inputs):
         name = _name(given)
         if given.is_dir():
@@ -159,17 +167,19 @@ def _fits(name: str, pattern: str | None) -> bool:
 class _Walk:
     """The scans below folders; counts what it leaves out."""
 
-    def __init__(self, volumes: bool, series: str | None) -> None:
+    def __init__(self, volumes: bool, series: str | None, ultrasound: bool) -> None:
         self.skipped = 0
         self.not_scans = 0
         self._volumes = volumes
         self._series = series
+        self._ultrasound = ultrasound
         self._seen: set[tuple[int, int]] = set()
         self._known: dict[Path, list[dicom.Series]] = {}
 
     def file(self, path: Path, name: str) -> Input:
         """Return the input of a file given by name: one of a DICOM series stands for the series."""
-        if self._volumes and not registry.readable(name, volumes=True) and dicom.is_dicom(path):
+        other = self._volumes and not registry.readable(name, volumes=True) and dicom.is_dicom(path)
+        if other and dicom.modality(path) not in dicom.ULTRASOUND:
             folder = path.absolute().parent
             if folder not in self._known:
                 self._known[folder] = dicom.series_in(folder)
@@ -215,7 +225,7 @@ class _Walk:
                 files.append(path)
         if self._volumes:
             files = yield from self._slices(folder, own_name, files)
-            others = yield from self._dicom(folder, own_name, others)
+        others = yield from self._dicom(folder, own_name, prefix, others)
         self.skipped += len(others)
         for path in files:
             yield Input(path, prefix + path.name, volumes=self._volumes)
@@ -229,21 +239,33 @@ class _Walk:
         taken = {path for stack in found for path in stack.files}
         return [path for path in files if path not in taken]
 
-    def _dicom(self, folder: Path, name: str, files: list[Path]) -> Generator[Input, None, list[Path]]:
-        """Yield the DICOM series that is meant; return the files that are no DICOM."""
+    def _dicom(self, folder: Path, name: str, prefix: str, files: list[Path]) -> Generator[Input, None, list[Path]]:
+        """Yield the DICOM pictures, and the series that is meant; return the files of other kinds."""
         mine = [path for path in files if dicom.is_dicom(path)]
+        kinds = dicom.ULTRASOUND if self._volumes else (*dicom.MAYBE_ULTRASOUND, dicom.DAMAGED)
+        pictures = [path for path in mine if dicom.modality(path) in kinds]
+        series = [path for path in mine if path not in set(pictures)] if self._volumes else []
+        if self._ultrasound:
+            for path in pictures:
+                yield Input(path, prefix + path.name, volumes=self._volumes)
+        else:
+            pictures = []
+        if series:
+            yield from self._chosen(folder, name, series)
+        return [path for path in files if path not in {*pictures, *series}]
+
+    def _chosen(self, folder: Path, name: str, mine: list[Path]) -> Iterator[Input]:
+        """Yield the DICOM series that is meant."""
         found = dicom.series_of(mine)
         if found:
             try:
                 yield self._of_series(folder, name, dicom.choose(found, self._series, name))
             except UnreadableError as none_or_several:
-                if (
-                    len(found) == 1 and not found[0].damaged
-                ):  # a folder a series, as archives hand them out: this is another one
+                # A folder a series, as archives hand them out: this is another one.
+                if len(found) == 1 and not found[0].damaged:
                     self.not_scans += len(mine)
                 else:
                     yield Input(folder, name, str(none_or_several), volumes=True)
-        return [path for path in files if path not in set(mine)]
 
     @staticmethod
     def _of_series(folder: Path, name: str, found: dicom.Series) -> Input:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from fetalseg.errors import UnreadableError
-from fetalseg.io import dicom, dicom_volume, nifti, pictures, slice_folder, tiff
+from fetalseg.io import dicom, dicom_ultrasound, dicom_volume, nifti, pictures, slice_folder, tiff
 from fetalseg.io.decoded import Decoded
 from fetalseg.scan import Scan, Spacing
 
@@ -55,9 +55,8 @@ def is_annotation(name: str) -> bool:
 
 def kinds(*, volumes: bool) -> str:
     """Return the endings that can be read, for a sentence."""
-    if not volumes:
-        return ", ".join(sorted(ENDINGS))
-    return f"{', '.join(sorted((*ENDINGS, *VOLUME_ENDINGS)))}, and DICOM"
+    known = (*ENDINGS, *VOLUME_ENDINGS) if volumes else ENDINGS
+    return f"{', '.join(sorted(known))}, and DICOM"
 
 
 def stored_spacing(path: str | Path) -> Spacing | None:
@@ -93,7 +92,7 @@ def read(
     series : str, optional
         A part of the description of a folder's series, or of the name of its slices.
     volumes : bool
-        Whether NIfTI, DICOM and folders are read too.
+        Whether NIfTI, DICOM series and folders are read too; else DICOM is read as an ultrasound picture or loop.
 
     Returns
     -------
@@ -124,6 +123,7 @@ def read(
         description=decoded.description,
         study_date=decoded.study_date,
         oriented=decoded.oriented,
+        regions=decoded.regions,
     )
 
 
@@ -134,16 +134,24 @@ def _decoded(path: Path, name: str, series: str | None, volumes: bool) -> tuple[
     readers = ENDINGS | VOLUME_ENDINGS if volumes else ENDINGS
     reader = readers.get(ending(path) or "")
     if reader is None and path.is_file():  # told before gigabytes of a film are read
-        if volumes and dicom.is_dicom(path):
+        reader = _dicom_reader(path, name, volumes)
+        if reader is None:
             return dicom_volume.read(_series_with(path, name), name)
-        if volumes and path.suffix.lower() in _DICOM_ENDINGS:
-            raise UnreadableError(f"{name} is no DICOM file, although its ending says so.")
-        raise UnreadableError(f"{name} is of no kind that can be read here; these are: {kinds(volumes=volumes)}.")
     data = _bytes(path, name)
     if not data:
         raise UnreadableError(f"{name} is empty (0 bytes). Copy it again from its source.")
     assert reader is not None
     return reader(data, name), hashlib.sha256(data).hexdigest()
+
+
+def _dicom_reader(path: Path, name: str, volumes: bool) -> Reader | None:
+    """Return what reads a DICOM file by itself; None for a part of a series."""
+    if dicom.is_dicom(path):
+        return None if volumes and dicom.modality(path) not in dicom.ULTRASOUND else dicom_ultrasound.decode
+    if path.suffix.lower() in _DICOM_ENDINGS:
+        empty = " (0 bytes)" if path.stat().st_size == 0 else ""
+        raise UnreadableError(f"{name} is no DICOM file, although its ending says so{empty}.")
+    raise UnreadableError(f"{name} is of no kind that can be read here; these are: {kinds(volumes=volumes)}.")
 
 
 def _series_with(path: Path, name: str) -> dicom.Series:
