@@ -12,7 +12,7 @@ from qtpy.QtWidgets import QDockWidget, QMainWindow, QWidget
 
 PLUGIN = "napari-fetalseg"
 _RIGHT, _BELOW = Qt.DockWidgetArea.RightDockWidgetArea, Qt.DockWidgetArea.BottomDockWidgetArea
-# The share of the window's height that a dock below the picture gets at most.
+# The share of the window's height that a dock below the picture gets.
 _SHARE = 0.25
 
 
@@ -54,7 +54,6 @@ def place(widget: QWidget, kind: type[QWidget], below: bool, known: frozenset[st
         shown = not dock.isHidden()
         window.addDockWidget(_BELOW, dock)
         dock.setVisible(shown)
-        window.resizeDocks([dock], [round(window.height() * _SHARE)], Qt.Orientation.Vertical)
     dock.setWindowTitle(dock.windowTitle().removesuffix(f" ({PLUGIN})"))  # on a tab there is room for a word
     area = window.dockWidgetArea(dock)
     beside = [
@@ -70,3 +69,11 @@ def place(widget: QWidget, kind: type[QWidget], below: bool, known: frozenset[st
         window.tabifyDockWidget(beside[-1], dock)
         dock.show()
         dock.raise_()
+
+
+def fit(widget: QWidget) -> None:
+    """Give a dock below the picture its share of the window's height, once the window has laid it out."""
+    dock = dock_of(widget)
+    window = dock.parent() if dock is not None else None
+    if dock is not None and isinstance(window, QMainWindow) and window.dockWidgetArea(dock) == _BELOW:
+        window.resizeDocks([dock], [round(window.height() * _SHARE)], Qt.Orientation.Vertical)

@@ -106,8 +106,7 @@ def _values(result: Result) -> str:
     if not wording.number(result, "volume"):
         return ""
     found = result.measurement
-    long, short = wording.value(result, "longest"), wording.value(result, "perpendicular")
-    lines = f"{long.removesuffix(wording.unit(result, 'longest'))} × {short} on slice {found.slice}"
+    lines = f"{wording.diameters(result)} on slice {found.slice}"
     if found.parts:
         count = len(found.parts)
         lines = f"{count} lesion{'s' * (count > 1)} · {'largest ' if count > 1 else ''}{lines}"

@@ -25,7 +25,7 @@ from qtpy.QtWidgets import (
 
 from fetalseg.errors import FetalSegError
 from fetalseg.result import State
-from napari_fetalseg.placing import dock_of, place, remembered
+from napari_fetalseg.placing import dock_of, fit, place, remembered
 from napari_fetalseg.wording import STATES
 
 log = logging.getLogger("napari_fetalseg")
@@ -53,6 +53,10 @@ class Dock(QWidget):
         self._placing.setSingleShot(True)
         self._placing.setInterval(0)
         self._placing.timeout.connect(self.place)
+        self._fitting = QTimer(self)
+        self._fitting.setSingleShot(True)
+        self._fitting.setInterval(0)
+        self._fitting.timeout.connect(self._fit_height)
         self._placed = False
         self._known = remembered()
         self._undo: list[Callable[[], Any]] = []
@@ -79,6 +83,11 @@ class Dock(QWidget):
         if not self._placed and self.open and dock_of(self) is not None:
             self._placed = True
             place(self, Dock, self.BELOW, self._known)
+            self._fitting.start()
+
+    def _fit_height(self) -> None:
+        if self.open and self.BELOW:
+            fit(self)
 
     def release(self) -> None:
         """Let go of viewer and session."""

@@ -70,6 +70,12 @@ def value(result: Result, quantity: str) -> str:
     return f"{shown:.{digits}f}" + (f" ± {half:.{width}f}" if half is not None else "") + unit(result, quantity)
 
 
+def diameters(result: Result) -> str:
+    """Return both diameters with one unit: ``49.4 × 30.8 mm``."""
+    long, short = value(result, "longest"), value(result, "perpendicular")
+    return f"{long.removesuffix(unit(result, 'longest'))} × {short}"
+
+
 def measurable(result: Result) -> str:
     """Return whether a lesion is measurable by RANO; of several, how many are."""
     value = result.measurement.values.get("measurable")

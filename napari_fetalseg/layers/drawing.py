@@ -127,6 +127,22 @@ class Drawing:
                 for layer in drawn.all:
                     layer.visible = True
 
+    def _uncover(self, viewer: Any, series: Series) -> None:
+        """Show a series' image, and hide the other images with results that lie above it, with their layers."""
+        image = series.image()
+        if image is None or image not in viewer.layers or viewer.canvas.grid.enabled:
+            return
+        image.visible = True
+        at = viewer.layers.index(image)
+        with_results = [s.image() for s in self.session.series]
+        above = [layer for layer in viewer.layers[at + 1 :] if layer in with_results]
+        for drawn in self._drawn:
+            if drawn.series.image() in above:
+                for layer in drawn.all:
+                    layer.visible = False
+        for other in above:
+            other.visible = False
+
     @staticmethod
     def _line_width(viewer: Any, geometry: Geometry) -> float:
         """About two pixels of the screen at the present zoom, in the shapes' coordinates."""
@@ -203,6 +219,8 @@ class Drawing:
         viewer = self._viewer()
         if viewer is None or series is None or frame is None:
             return
+        if chooser in ("run", "row"):
+            self._uncover(viewer, series)
         if chooser == "run" and series.volume:
             self._show_found(series, frame)
         if chooser != "row":

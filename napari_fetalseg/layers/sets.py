@@ -236,8 +236,9 @@ class LesionLayers(ResultLayers):
                 if part.slice is None:
                     continue
                 row = view(result, part.texts["lesion"])
-                labels = {c.name: wording.value(row, c.name) for c in part.calipers}
-                found += [Line(part.texts["lesion"], part.slice, c, labels[c.name]) for c in part.calipers]
+                # One label for both, as they are reported; a second one would lie on the bright lesion.
+                labels = {"longest": wording.diameters(row)}
+                found += [Line(part.texts["lesion"], part.slice, c, labels.get(c.name, "")) for c in part.calipers]
         return found
 
     def draw(self, frames: Iterable[int], quiet: bool = False) -> None:  # noqa: ARG002

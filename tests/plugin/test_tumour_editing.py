@@ -332,3 +332,28 @@ def test_diameters_are_told_with_one_unit_and_rano_in_a_line_of_its_own(volumes)
     lines = volumes.segment.result.text().split("\n")
     assert f"{longest.removesuffix(' mm')} × {across} on slice 12" in lines
     assert "measurable by RANO: yes" in lines
+
+
+def test_a_row_shows_its_own_image_where_another_covers_it(volumes):
+    first, drawn = _start(volumes)
+    image = first.image()
+    other = volumes.add(phantom(SMALL), name="later", **MM)
+    volumes.run()
+    assert other.visible
+    above = volumes.drawn()
+    volumes.measurements.table.selectRow(1)
+    assert image.visible
+    assert drawn.mask.layer.visible
+    assert not any(layer.visible for layer in (other, *above.all)), "they would cover it"
+    volumes.measurements.table.selectRow(3)
+    assert all(layer.visible for layer in (other, *above.all))
+
+
+def test_what_was_found_in_an_image_below_is_seen(volumes):
+    below = volumes.add(phantom(), name="below", **MM)
+    above = volumes.add(phantom(SMALL), name="above", **MM)
+    volumes.run()
+    volumes.segment.image.choose(below)
+    volumes.run()
+    assert below.visible
+    assert not above.visible
