@@ -60,7 +60,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(given: argparse.Namespace) -> int:
     """Evaluate or calibrate."""
-    from fetalseg.dataset import hc18
+    from fetalseg.dataset import sources
     from fetalseg.evaluation import run as evaluation
     from fetalseg.evaluation.figures import summarize
     from fetalseg.models import catalogue
@@ -70,7 +70,7 @@ def run(given: argparse.Namespace) -> int:
         return _volumes(model, given)
     if given.without_head:
         return _without_head(model, given)
-    items = hc18.read(given.data)
+    items, _ = sources.heads(given.data)
     split = given.split or model.folder / "split.csv"
     if given.calibrate:
         return _calibrate(model, _part(items, "calibrate", split), given)
@@ -146,12 +146,12 @@ def _calibrate(model: Model, items: list[Item], given: argparse.Namespace) -> in
 
 def _volumes(model: Model, given: argparse.Namespace) -> int:
     """Evaluate or calibrate on volumes."""
-    from fetalseg.dataset import lgg
+    from fetalseg.dataset import sources
     from fetalseg.evaluation import volumes as evaluation
     from fetalseg.models import weights
 
     part = "calibrate" if given.calibrate else given.part
-    items = _part(lgg.read(given.data), part, given.split or model.folder / "split.csv")
+    items = _part(sources.volumes(given.data), part, given.split or model.folder / "split.csv")
     with progress_bar("evaluate") as progress:
         scores = evaluation.score_model(items, segment_settings(given), progress)
     summary = evaluation.summarize(scores)

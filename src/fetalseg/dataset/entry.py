@@ -167,6 +167,7 @@ class Entry:
         slices = row["slices"]
         plane = int(row["rows"]), int(row["columns"])
         predicted = row["prediction_ellipse_px"].split()
+        _number(row["given_hc_mm"])
         return cls(
             **{name: row[name] for name in _TEXTS},  # type: ignore[arg-type]
             **{name: _number(row[name]) for name in _NUMBERS},  # type: ignore[arg-type]

@@ -81,11 +81,16 @@ def read(folder: Path) -> list[Volume]:
         parts = stem.split("_")
         dated = len(parts) > 1 and parts[-1].isdigit() and len(parts[-1]) == 8
         patient = "_".join(parts[:-1]) if dated else stem
-        institution = parts[1] if parts[0] == "TCGA" and len(parts) > 2 else ""
-        found.append(Volume(path.relative_to(folder).as_posix(), path, mask, patient, institution))
+        found.append(Volume(path.relative_to(folder).as_posix(), path, mask, patient, institution(stem)))
     if not found:
         raise DatasetError(f"{folder} holds no volume '*_flair.tif' with its '*_mask.tif' beside it.")
     return found
+
+
+def institution(stem: str) -> str:
+    """Return where a scan was made, as a TCGA name tells; empty for other names."""
+    parts = stem.split("_")
+    return parts[1] if parts[0] == "TCGA" and len(parts) > 2 else ""
 
 
 def split(volumes: Sequence[Volume], kept_out: float, seed: int) -> dict[str, Part]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fetalseg.dataset import hc18
+from fetalseg.dataset import hc18, sources
 from fetalseg.dataset.items import groups, split
 from fetalseg.errors import DatasetError, SettingsError
 from fetalseg.models import architectures, catalogue, weights
@@ -41,7 +41,8 @@ def train(
     Parameters
     ----------
     data : Path
-        For the head a folder in HC18's layout; for the tumour one of volumes with masks (see `dataset.lgg`).
+        An annotation data set, of which what was accepted or edited is learnt from; or for the head a folder in
+        HC18's layout, for the tumour one of volumes with masks (see `dataset.lgg`).
     out : Path
         Gets ``weights.safetensors``, ``card.json``, ``curves.csv``, ``curves.png``, ``split.csv`` and the checkpoint.
         A training that was interrupted there goes on.
@@ -92,6 +93,7 @@ def train(
         input_columns=settings.input_columns,
         sha256=weights.save(network, out / weights.WEIGHTS),
         training={"settings": settings.to_dict(), **counts, "versions": _versions()}
+        | sources.version(data)
         | ({"started_from": {"model": start.card.name, "sha256": start.card.sha256}} if start else {})
         | {"curves": curves(out / "curves.csv")},
         data_licence=settings.data_licence,
@@ -113,9 +115,10 @@ def _heads(data: Path, settings: HeadTrainSettings, negatives: Sequence[Path]) -
     from fetalseg.training.augment import Picture
     from fetalseg.training.batches import HeadData
 
-    items = hc18.read(data)
-    others = [item for folder in negatives for item in hc18.negatives(folder)]
-    parts = split(items, settings.kept_out, settings.seed)
+    items, empty = sources.heads(data)
+    parts = split([*items, *empty], settings.kept_out, settings.seed)
+    others = [item for item in empty if parts[item.name] == "train"]
+    others += [item for folder in negatives for item in hc18.negatives(folder)]
     kept = [i for i in items if parts[i.name] != "train"]
     trained = [i for i in items if parts[i.name] == "train"]
     if not trained:
@@ -134,14 +137,14 @@ def _heads(data: Path, settings: HeadTrainSettings, negatives: Sequence[Path]) -
         "kept_out_exams": len(groups(kept)),
         "pictures_without_head": len(others),
     }
-    return made, {i.name: (i.group, parts[i.name]) for i in items}, counts
+    return made, {i.name: (i.group, parts[i.name]) for i in (*items, *empty)}, counts
 
 
 def _volumes(data: Path, settings: VolumeTrainSettings, negatives: Sequence[Path]) -> _Prepared:
     from fetalseg.dataset import lgg
     from fetalseg.training.volumes import Prepared, VolumeData
 
-    items = lgg.read(data)
+    items = sources.volumes(data)
     parts = lgg.split(items, settings.kept_out, settings.seed)
     kept = [v for v in items if parts[v.name] != "train"]
     trained = [v for v in items if parts[v.name] == "train"]
