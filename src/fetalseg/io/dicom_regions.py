@@ -100,9 +100,9 @@ def _region(item: Any, base: str, shape: tuple[int, int]) -> Region | None:
         rows, columns = (0, shape[0]), (0, shape[1])
     else:
         rows, columns = (box[0], min(box[1] + 1, shape[0])), (box[2], min(box[3] + 1, shape[1]))
-    if form != _PLANE or kind not in (_TISSUE, _COLOUR_FLOW) or not _in_cm(item):
+    if form != _PLANE or kind not in (_TISSUE, _COLOUR_FLOW):
         return Region(rows, columns, "other", on_top=on_top)
-    spacing = _spacing(item, base) if box is not None else None
+    spacing = _spacing(item, base) if box is not None and _in_cm(item) else None
     return Region(rows, columns, "tissue" if kind == _TISSUE else "colour", spacing, on_top)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Iterator
 from io import BytesIO
 from typing import Any
 
@@ -77,14 +78,9 @@ def _pixels(dataset: Any, frames: int, shape: tuple[int, int]) -> tuple[NDArray[
 
     One frame after another, so that a loop in colour is never whole in memory.
     """
-    from pydicom.pixels import iter_pixels
-
-    from fetalseg.io import dicom_codecs
-
-    dicom_codecs.register()
     stack: NDArray[Any] | None = None
     colours, number = False, 0
-    for number, frame in enumerate(iter_pixels(dataset, raw=False), start=1):
+    for number, frame in enumerate(_frames(dataset, frames), start=1):
         picture, colour = _grey(np.asarray(frame), dataset)
         if number > frames or picture.shape != shape:
             raise ValueError("its pixels are not those that its header tells of")
@@ -95,6 +91,21 @@ def _pixels(dataset: Any, frames: int, shape: tuple[int, int]) -> tuple[NDArray[
     if stack is None or number < frames:
         raise ValueError(f"{number} of {frames} frames are there")
     return stack, colours
+
+
+def _frames(dataset: Any, frames: int) -> Iterator[Any]:
+    """Yield the frames decoded, colours as red, green and blue."""
+    from pydicom.pixels import iter_pixels, pixel_array
+
+    from fetalseg.io import dicom_codecs
+
+    dicom_codecs.register()
+    native = not dataset.file_meta.TransferSyntaxUID.is_encapsulated
+    if native and dataset.PhotometricInterpretation == "YBR_FULL_422" and frames > 1:
+        # Iterating, pydicom 3 takes the frames after the first for larger than they are.
+        yield from (pixel_array(dataset, index=number) for number in range(frames))
+    else:
+        yield from iter_pixels(dataset)
 
 
 def _grey(frame: NDArray[Any], dataset: Any) -> tuple[NDArray[Any], bool]:
@@ -115,8 +126,13 @@ def _grey(frame: NDArray[Any], dataset: Any) -> tuple[NDArray[Any], bool]:
 
 def _about(dataset: Any) -> dict[str, Any]:
     """Return the day of the study and the series' description; of the patient nothing."""
-    try:
-        date = datetime.datetime.strptime(str(dataset.get("StudyDate") or ""), "%Y%m%d").date().isoformat()
+    description = " ".join(str(dataset.get("SeriesDescription") or "").split())
+    dates = (_date(dataset.get(f"{what}Date")) for what in ("Study", "Series", "Acquisition", "Content"))
+    return {"description": description, "study_date": next((date for date in dates if date), None)}
+
+
+def _date(value: Any) -> str | None:
+    try:  # old machines wrote points between
+        return datetime.datetime.strptime(str(value or "").replace(".", ""), "%Y%m%d").date().isoformat()
     except ValueError:
-        date = None
-    return {"description": " ".join(str(dataset.get("SeriesDescription") or "").split()), "study_date": date}
+        return None
