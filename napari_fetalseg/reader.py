@@ -1,4 +1,4 @@
-"""File > Open and drag and drop: NIfTI, DICOM series and folders of slices, in millimetres."""
+"""File > Open and drag and drop: NIfTI, DICOM series, ultrasound DICOM and folders of slices, in millimetres."""
 
 from __future__ import annotations
 
@@ -30,31 +30,33 @@ def get_reader(path: str | Sequence[str]) -> Reader | None:
     paths = [Path(path)] if isinstance(path, str | Path) else [Path(one) for one in path]
     first = paths[0]
     if len(paths) > 1:
-        return _of_file(first) if all(dicom.is_dicom(one) for one in paths) else None
+        if not all(dicom.is_dicom(one) for one in paths):
+            return None
+        # Pictures and loops are scans of their own, a series is one.
+        return _of_files(paths if dicom.modality(first) in dicom.ULTRASOUND else [first])
     if first.is_dir():
         return _of_folder(first)
     ours = ending(first) in VOLUME_ENDINGS or dicom.is_dicom(first) or first.suffix.lower() == ".dcm"
-    return _of_file(first) if ours else None
+    return _of_files([first]) if ours else None
 
 
-def _of_file(path: Path) -> Reader:
+def _of_files(paths: Sequence[Path]) -> Reader:
     def read(_: Any) -> list[LayerData]:
         from fetalseg.io.folders import expand
 
-        (item,) = expand([path], volumes=True).items
-        return [_layer(item)]
+        return [_layer(item) for item in expand(paths, volumes=True).items]
 
     return read
 
 
 def _of_folder(folder: Path) -> Reader | None:
     from fetalseg.io.folders import expand
-    from fetalseg.io.registry import VOLUME_ENDINGS, ending
+    from fetalseg.io.registry import ENDINGS, ending
 
     def ours(item: Any) -> bool:
-        return item.volumes and bool(item.series or item.error or ending(item.path) in VOLUME_ENDINGS)
+        return item.volumes and bool(item.series or item.error or ending(item.path) not in ENDINGS)
 
-    items = [item for item in expand([folder], volumes=True).items if ours(item)]
+    items = [item for item in expand([folder], volumes=True, ultrasound=True).items if ours(item)]
     if not items:
         return None
 
@@ -62,8 +64,9 @@ def _of_folder(folder: Path) -> Reader | None:
         from fetalseg.errors import UnreadableError
 
         if len(items) > _AT_ONCE:
+            what = "scans" if any(item.path.is_file() and ending(item.path) is None for item in items) else "volumes"
             raise UnreadableError(
-                f"{folder.name} holds {len(items)} volumes, too many to show at once. Open one of them, or segment "
+                f"{folder.name} holds {len(items)} {what}, too many to show at once. Open one of them, or segment "
                 "the folder on the command line."
             )
         return [_layer(item) for item in items]
@@ -74,18 +77,20 @@ def _of_folder(folder: Path) -> Reader | None:
 def _layer(item: Any) -> LayerData:
     """Return an image layer, or raise `UnreadableError` with its sentence, which napari shows."""
     scan = item.read()
+    film = scan.modality == "US"  # of pictures and loops the frames are no slices
+    lead = len(scan.shape) - 2 if film else 1
     looks: dict[str, Any] = {
         "name": _title(scan),
         "rgb": False,
-        "axis_labels": ("slice", "y", "x"),
+        "axis_labels": (*("frame" if film else "slice",) * lead, "y", "x"),
         "contrast_limits": _limits(scan.pixels),
         "metadata": {METADATA: _metadata(scan)},
     }
     if scan.spacing is not None:
         between = scan.spacing.slice_mm
-        looks["scale"] = (between or 1.0, *scan.spacing.row_column)
-        looks["units"] = ("mm" if between else "pixel", "mm", "mm")
-    return scan.pixels, looks, "image"
+        looks["scale"] = (*(between or 1.0,) * lead, *scan.spacing.row_column)
+        looks["units"] = (*("mm" if between else "pixel",) * lead, "mm", "mm")
+    return scan.pixels if lead else scan.pixels[0], looks, "image"
 
 
 def _title(scan: Any) -> str:
@@ -108,6 +113,7 @@ def _metadata(scan: Any) -> dict[str, Any]:
         "modality": scan.modality,
         "description": scan.description,
         "study_date": scan.study_date,
+        "regions": scan.regions,
         "notes": scan.notes,
     }
 

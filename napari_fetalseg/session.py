@@ -251,7 +251,7 @@ class Session:
         if series.volume:
             self._queue(Edit(series, frame, "revert", None))
         elif result is not None:
-            self._put(series, frame, work.original(result), "revert")
+            self._put(series, frame, work.at_spacing(work.original(result), series.spacing), "revert")
 
     def erase(self, series: Series, lesions: Sequence[str]) -> None:
         """Erase lesions of a volume from its mask; it can be undone there."""

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fetalseg.errors import UnreadableError
-from fetalseg.scan import Scan, Spacing
+from fetalseg.scan import Region, Scan, Spacing
 
 _HASHED_BYTES = 500_000_000
 
@@ -122,7 +122,22 @@ class Source:
     def scan(self, number: int, spacing: Spacing | None, sha256: str | None) -> Scan:
         """Return one frame as a scan of its own."""
         pixels, notes = self.frame(number)
-        return Scan(pixels[np.newaxis], self.name, spacing, pixels.shape, self.path, sha256, notes)
+        return Scan(
+            pixels[np.newaxis],
+            self.name,
+            spacing,
+            pixels.shape,
+            self.path,
+            sha256,
+            notes,
+            study_date=self.facts.get("study_date"),
+            regions=self._regions(number),
+        )
+
+    def _regions(self, number: int) -> tuple[tuple[Region, ...], ...]:
+        """Return the regions of a frame that an ultrasound file tells of."""
+        told = self.facts.get("regions") or ()
+        return told[number : number + 1] if len(told) > 1 else told
 
     def check_volume(self) -> None:
         """Raise `UnreadableError` where this can't be one volume."""

@@ -291,7 +291,8 @@ def _place_of(ellipse: Ellipse, result: Result, spacing: Spacing | None) -> Plac
     mask = result.segmentation.mask
     if not result.regions:
         return Place(None, spacing)
-    if ellipse != result.measurement.ellipse or not mask.any():
+    placed = result.origin == "ellipse" or ellipse != result.measurement.ellipse
+    if placed or not mask.any():
         mask = ellipses.mask(ellipse, (mask.shape[0], mask.shape[1]))
     return place(mask, result.regions, spacing)
 

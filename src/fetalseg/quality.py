@@ -40,7 +40,7 @@ _TEXTS: dict[str, tuple[State, str]] = {
     "bad_affine": (State.CHECK, "The file's orientation is damaged; its slices were taken as they are stored."),
     "no_orientation": (State.CHECK, "The file tells no orientation; its slices were taken as axial."),
     "flair_channel": (State.ACCEPT, "Of the three channels the second, FLAIR, was taken."),
-    "crosses_regions": (State.REFUSE, "The head crosses two regions of the picture that do not share a scale."),
+    "crosses_regions": (State.REFUSE, "The head crosses two regions of the picture, each a view of its own: no scale."),
     "other_region": (State.REFUSE, "The head lies in a Doppler, M-mode or other display, not in 2-D tissue: no scale."),
     "outside_regions": (State.CHECK, "The head lies outside the regions that the file gives a scale for: pixels only."),
     "no_region_scale": (State.REFUSE, "The file's scale of the region with the head is damaged or not in cm: no mm."),
