@@ -111,7 +111,7 @@ def test_only_the_slices_asked_for_are_segmented() -> None:
 
 
 def test_specks_are_dropped_by_the_setting() -> None:
-    speck = ellipsoid((10, 90, 40), (1.2, 2.2, 2.2))
+    speck = ellipsoid((10, 90, 40), (1.8, 3.2, 3.2))
     assert len(run(volume(LARGE, speck)).measurement.parts) == 1
     assert len(run(volume(LARGE, speck), smallest_lesion_voxels=1).measurement.parts) == 2
 

@@ -38,8 +38,9 @@ _EXPECTED = (0.80, 0.98)
 # Under this confidence a lesion is to be checked. Of those patients' masks the one of the least Dice (75 %) lies under
 # it, and all above 82 % over it.
 _DOUBT = 0.7
-# Of less mean probability inside of it a lesion is dropped where others have more.
-_LEAST = 0.82
+# Under this one it is dropped where others have more: the three false lesions of those patients have at most 0.41, the
+# true ones 0.74 and more.
+_LEAST = 0.45
 # What the network takes for possible at all, and how far around a lesion (in its pixels) doubt counts as that lesion's.
 _POSSIBLE = 0.05
 _NEAR = 6
@@ -111,7 +112,7 @@ def segment_volume(
 
 
 def _trusted(labels: NDArray[Any], view: View, seen: NDArray[np.float32]) -> tuple[NDArray[Any], list[float]]:
-    """Drop lesions of which the network is least sure beside others of which it is surer, and number the rest.
+    """Drop lesions of little confidence beside others of more, and number the rest.
 
     A lesion that stands alone stays, with its doubt told: it may be all that is seen of a faint tumour.
 
@@ -120,15 +121,14 @@ def _trusted(labels: NDArray[Any], view: View, seen: NDArray[np.float32]) -> tup
     ndarray, list of float
         The lesions' numbers; the confidence in all of them together, and in each.
     """
-    trusts, sure = [], []
+    trusts = []
     all_lesions = _inside(labels, view)
     for number, (slices, *_) in _places(labels):
         around = slice(max(0, slices.start - 1), slices.stop + 1)
         inside = _inside(labels[around], view, number)
         trusts.append(_trust(inside, all_lesions[around], seen[around]))
-        sure.append(float(seen[around][inside].mean()) if inside.any() else 0.0)
-    least = min(_LEAST, max(sure, default=0.0))
-    kept = [number for number, probability in enumerate(sure, start=1) if probability >= least]
+    least = min(_LEAST, max(trusts, default=0.0))
+    kept = [number for number, trust in enumerate(trusts, start=1) if trust >= least]
     renamed = np.zeros(len(trusts) + 1, labels.dtype)
     renamed[kept] = np.arange(1, len(kept) + 1)
     labels = renamed[labels]
