@@ -21,7 +21,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         commands,
         "segment",
         run,
-        "Segment scans and measure them: PNG, JPEG, TIFF and ultrasound DICOM, stacks, and folders of them; for tumour\n"
+        "Segment scans and measure them: PNG, JPEG, TIFF, ultrasound DICOM, stacks, and folders of them; for tumour\n"
         "and fetal-brain volumes: NIfTI, multi-page TIFF, DICOM series, folders of slices.\n"
         "Writes measurements.csv (a row a frame, or a lesion), masks/, overlays/ and run.json.\n\n"
         "Millimetres need a scale: typed in (--spacing), from a csv (--spacing-csv), from the file itself, or from a\n"
