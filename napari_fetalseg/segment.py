@@ -16,7 +16,8 @@ from qtpy.QtWidgets import (
     QProgressBar,
     QPushButton,
     QRadioButton,
-    QScrollArea,
+    QSizePolicy,
+    QSpacerItem,
     QVBoxLayout,
     QWidget,
 )
@@ -105,6 +106,8 @@ class SegmentWidget(Dock):
         model = QVBoxLayout()
         model.addWidget(self.model)
         model.addWidget(self.model_line)
+        # Without the list beside it the line alone would get no width.
+        model.addItem(QSpacerItem(0, 0, QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed))
         scale = QVBoxLayout()
         known = QHBoxLayout()
         known.addWidget(self.scale_line, 1)
@@ -127,15 +130,7 @@ class SegmentWidget(Dock):
             layout.addWidget(part)
         layout.addStretch()
         layout.addWidget(self.status)
-        scroll = QScrollArea()
-        scroll.setWidgetResizable(True)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        scroll.setFrameShape(QScrollArea.Shape.NoFrame)
-        scroll.setWidget(inside)
-        outer = QVBoxLayout(self)
-        outer.setContentsMargins(0, 0, 0, 0)
-        outer.addWidget(scroll)
-        self.setMinimumWidth(self.fontMetrics().averageCharWidth() * 52)
+        self._fill(inside)
 
     def _connect(self) -> None:
         session, layers = self.session, self.viewer.layers
@@ -160,6 +155,7 @@ class SegmentWidget(Dock):
         self._listen(session.failed, self._on_failed)
         self._listen(session.told, self._on_told)
         self._listen(session.spacing_changed, self._on_spacing)
+        self._listen(session.selected, self._on_selected)
         for signal in (session.selected, session.changed, session.removed, session.added):
             self._listen(signal, self.result.refresh)
             self._listen(signal, self.volume.refresh)
@@ -368,6 +364,10 @@ class SegmentWidget(Dock):
             return  # what to do next stays legible
         self.reason.setText(sentence)
         self.reason.show()
+
+    def _on_selected(self, series: Any, _frame: Any, chooser: str) -> None:
+        if chooser == "row" and series is not None:
+            self.image.choose(series.image())  # what is looked at is what Segment would take
 
     def _on_theme(self, _event: Any = None) -> None:
         self.button.setStyleSheet(primary_style(self.viewer.theme))

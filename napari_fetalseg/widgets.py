@@ -18,6 +18,7 @@ from qtpy.QtWidgets import (
     QLabel,
     QPlainTextEdit,
     QPushButton,
+    QScrollArea,
     QSizePolicy,
     QVBoxLayout,
     QWidget,
@@ -100,6 +101,18 @@ class Dock(QWidget):
             except (RuntimeError, ValueError, TypeError) as error:  # already gone with the viewer
                 log.debug("While closing a dock: %s", error)
         self._undo.clear()
+
+    def _fill(self, inside: QWidget) -> None:
+        """Fill the dock with a form that scrolls where there is too little height, and is never cut off at its side."""
+        scroll = QScrollArea()
+        scroll.setWidgetResizable(True)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        scroll.setFrameShape(QScrollArea.Shape.NoFrame)
+        scroll.setWidget(inside)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.addWidget(scroll)
+        self.setMinimumWidth(self.fontMetrics().averageCharWidth() * 52)
 
     def _listen(self, signal: Any, slot: Callable[..., Any]) -> None:
         signal.connect(slot)

@@ -92,3 +92,12 @@ def test_a_head_that_is_not_stripped_is_refused_with_its_reason(volumes, brain):
     volumes.run(task="fetal-brain")
     assert "refuse" in volumes.row(0)["State"]
     assert volumes.row(0)["Volume"] == "—"
+
+
+def test_what_it_was_tried_on_is_read_in_the_dock(shown_volumes):
+    line = shown_volumes.segment.model_line
+    shown_volumes.target("fetal-brain")
+    shown_volumes.qtbot.wait(200)
+    assert "Tried on six" in line.text()
+    assert line.width() > shown_volumes.segment.width() / 2
+    assert line.height() >= line.heightForWidth(line.width())

@@ -343,6 +343,7 @@ def test_a_row_shows_its_own_image_where_another_covers_it(volumes):
     above = volumes.drawn()
     volumes.measurements.table.selectRow(1)
     assert image.visible
+    assert volumes.segment.layer is image, "it is the one to segment as well"
     assert drawn.mask.layer.visible
     assert not any(layer.visible for layer in (other, *above.all)), "they would cover it"
     volumes.measurements.table.selectRow(3)
