@@ -44,6 +44,8 @@ class New:
     given_hc_mm : str
         The head circumference as the source wrote it.
     note : str
+    source_sha256 : str
+        Of the file that the scan's own was made of, where it was.
     """
 
     scan: Scan
@@ -55,6 +57,7 @@ class New:
     prediction: Prediction | None = None
     given_hc_mm: str = ""
     note: str = ""
+    source_sha256: str = ""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -64,8 +67,9 @@ class New:
     @property
     def sha256(self) -> str:
         """Of the file it comes from; of its pixels where there is none."""
-        if self.scan.sha256 is not None:
-            return self.scan.sha256
+        known = self.source_sha256 or self.scan.sha256
+        if known:
+            return known
         import hashlib
 
         import numpy as np
@@ -208,7 +212,7 @@ def _made(store: Store, item: str, new: New) -> Entry:
         source_sha256=new.sha256,
         image_sha256=image.sha256,
         shape=shape,
-        frame=new.frame if new.scan.frames > 1 and not volume else None,
+        frame=None if volume else new.frame,
         spacing=new.scan.spacing,
         added=now(),
         changed=now(),

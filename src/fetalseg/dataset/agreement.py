@@ -330,9 +330,9 @@ def _midway(store: Store, pair: Pair, one: Annotation, two: Annotation, names: t
         sizes = ((spacing.slice_mm if spacing else None) or 1.0, *sizes)
     mask = consensus(one.mask, two.mask, sizes)
     made = Annotation.of(store.task, entry.shape, spacing, mask=mask)
-    scan = replace(store.image(entry), name=entry.source, sha256=entry.source_sha256)
+    scan = replace(store.image(entry), name=entry.source)
     prediction = Prediction(made, model=f"between {names[0]} and {names[1]}")
-    return New(scan, entry.item, entry.group, entry.frame, prediction=prediction)
+    return New(scan, entry.item, entry.group, entry.frame, prediction=prediction, source_sha256=entry.source_sha256)
 
 
 def _name_versions(third: Store, agreement: Agreement) -> None:
