@@ -9,7 +9,7 @@ from napari_fetalseg.placing import PLUGIN
 if TYPE_CHECKING:
     import napari.viewer
 
-__all__ = ["PLUGIN", "open_docks", "open_measurements"]
+__all__ = ["PLUGIN", "open_docks", "open_growth", "open_measurements"]
 
 
 def open_docks(viewer: napari.viewer.Viewer) -> tuple[Any, Any]:
@@ -20,6 +20,13 @@ def open_docks(viewer: napari.viewer.Viewer) -> tuple[Any, Any]:
 def open_measurements(viewer: napari.viewer.Viewer) -> Any:
     """Open the Measurements dock below the picture; where it is open, show it."""
     return _open(viewer, "Measurements")
+
+
+def open_growth(viewer: napari.viewer.Viewer) -> Any:
+    """Open the Growth dock; where it is open, show it, ready to type."""
+    widget = _open(viewer, "Growth")
+    widget.begin()
+    return widget
 
 
 def _open(viewer: napari.viewer.Viewer, name: str) -> Any:

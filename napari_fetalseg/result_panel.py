@@ -35,9 +35,11 @@ class ResultPanel(QWidget):
         self.revert.setToolTip("Go back to what the model found in this frame (Shift-M)")
         self.to_mask.clicked.connect(self.convert)
         self.revert.clicked.connect(self.go_back)
+        self.growth = QPushButton("Growth…")
+        self.growth.setToolTip("Where this head stands on a growth chart (Shift-G)")
         buttons = QHBoxLayout()
-        buttons.addWidget(self.to_mask)
-        buttons.addWidget(self.revert)
+        for button in (self.to_mask, self.revert, self.growth):
+            buttons.addWidget(button)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         for part in (self.headline, self.values, self.doubts):
@@ -60,6 +62,8 @@ class ResultPanel(QWidget):
         result = self._session.selected_result()
         volume = result is not None and bool(tasks.get(result.task).VOLUME)
         self.to_mask.setVisible(not volume)
+        self.growth.setVisible(not volume)
+        self.growth.setEnabled(result is not None and result.task == "head" and result.measurement.found)
         self.to_mask.setEnabled(result is not None and result.measurement.found)
         self.revert.setEnabled(result is not None and result.edited)
         self.revert.setToolTip(f"Go back to what the model found in this {'volume' if volume else 'frame'} (Shift-M)")

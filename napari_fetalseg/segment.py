@@ -135,6 +135,7 @@ class SegmentWidget(Dock):
     def _connect(self) -> None:
         session, layers = self.session, self.viewer.layers
         self.button.clicked.connect(self.press)
+        self.result.growth.clicked.connect(self.show_growth)
         self.image.currentIndexChanged.connect(self._image_changed)
         self.model.currentIndexChanged.connect(self._model_changed)
         self.targets.idClicked.connect(self._target_changed)
@@ -161,6 +162,7 @@ class SegmentWidget(Dock):
             self._listen(signal, self.volume.refresh)
         self._listen(self.viewer.dims.events.ndisplay, self.volume.refresh)
         actions = {"Shift-S": self.press, "Shift-E": self.result.convert, "Shift-M": self.result.go_back}
+        actions["Shift-G"] = self.show_growth
         for key, action in actions.items():
             self.viewer.bind_key(key, lambda _viewer, go=action: go(), overwrite=True)
             self._undo.append(partial(self.viewer.bind_key, key, None))
@@ -377,6 +379,12 @@ class SegmentWidget(Dock):
             self.error.clear()
             self.scale.show_layer(layer, self.takes_volume)
             self._refresh()
+
+    def show_growth(self) -> None:
+        """Open the Growth dock."""
+        from napari_fetalseg.actions import open_growth
+
+        open_growth(self.viewer)
 
     def show_card(self) -> None:
         """Show the model's card."""

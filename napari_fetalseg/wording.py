@@ -124,5 +124,6 @@ KEYS = {
     "Shift-S": "Segment, or Cancel while it runs",
     "Shift-E": "make the ellipse the mask",
     "Shift-M": "back to the model's version",
+    "Shift-G": "where this head stands on a growth chart",
     "Ctrl-Z": "undo a stroke on the mask (napari's own)",
 }

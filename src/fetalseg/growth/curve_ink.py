@@ -46,9 +46,10 @@ def draw_axes(area: Any, chart: Chart, measure: str, points: Sequence[Point], un
     for low, high in ((left, chart.first_day / 7), (chart.last_day / 7, right)):
         if high > low:
             area.axvspan(low, high, facecolor=OUTSIDE, edgecolor="#c8c8c8", hatch="////", linewidth=0, zorder=0)
-    area.set_xlabel(f"gestational age, weeks (the chart covers {chart.range_text})", fontsize=TEXT, color=INK)
+    area.set_xlabel("gestational age, weeks", fontsize=TEXT, color=INK)
     area.set_ylabel(f"{measure.upper()}, mm", fontsize=TEXT, color=INK)
-    area.set_xticks(range(int(np.ceil(left / 2)) * 2, int(right) + 1, 2))
+    step = 2 if 72 * area.figure.get_figwidth() * area.get_position().width > 260 else 4
+    area.set_xticks(range(int(np.ceil(left / step)) * step, int(right) + 1, step))
     area.grid(color=GRID, linewidth=0.6)
     area.set_axisbelow(True)
     area.tick_params(labelsize=TICK, colors=INK)
@@ -138,20 +139,22 @@ def draw_close_up(area: Any, chart: Chart, measure: str, points: Sequence[Point]
     inset.set_ylim(this.value_mm - half, this.value_mm + half)
     draw_curves(inset, chart, measure, labels=False)
     draw_exams(inset, points, this, named=False)
-    last = min(this.ga_days + 0.97 * wide, chart.last_day)
-    days = np.linspace(max(this.ga_days, chart.first_day), last, 40)
+    first, last = max(this.ga_days - 0.97 * wide, chart.first_day), min(this.ga_days + 0.97 * wide, chart.last_day)
+    days = np.linspace(first, last, 80)
     rim = [withStroke(linewidth=2.5, foreground=PAPER)]
     for centile in chart.centiles:
         sizes = np.array([chart.value_mm(measure, day, centile) for day in days])
         inside = np.flatnonzero(np.abs(sizes - this.value_mm) < 0.9 * half)
-        if inside.size:  # at the curve's right end in the close-up
+        if inside.size:  # where the curve comes in; those below this exam where they go out: names keep apart
+            above = chart.value_mm(measure, this.ga_days, centile) > this.value_mm
+            at = inside[0 if above else -1]
             inset.annotate(
-                ordinal(centile), (days[inside[-1]] / 7, sizes[inside[-1]]), (0, 0), textcoords="offset points",
-                fontsize=SMALL, color=INK, ha="right", va="center", path_effects=rim,
+                ordinal(centile), (days[at] / 7, sizes[at]), (0, 0), textcoords="offset points",
+                fontsize=SMALL, color=INK, ha="left" if above else "right", va="center", path_effects=rim,
             )  # fmt: skip
     inset.set_title("close-up", fontsize=SMALL, color=FAINT, loc="left", pad=2)
     inset.tick_params(labelsize=SMALL, colors=INK, length=2, pad=1.5)
-    inset.locator_params(nbins=4)
+    inset.locator_params(nbins=4 if area.figure.get_figwidth() > 5.5 else 3)
     inset.set_facecolor(PAPER)
     for line in inset.spines.values():
         line.set_color(FAINT)

@@ -35,6 +35,8 @@ _EDGES = {
     "outer-inner": "from outer to inner edge",
 }
 _LETTER = 0.55  # how wide one is on average, in ems
+_NARROW = 330  # a narrower picture, in points, gets a shorter title
+_CLOSE_UP = 180  # narrower axes, in points, have no room for a close-up
 
 
 def draw(
@@ -88,8 +90,9 @@ def draw(
         ink.draw_exams(axes, points, this if comparable else None)
         undated = _undated(measure, assessment)
         if undated is not None and comparable:
-            axes.axhline(undated, color=THIS, linewidth=1.4, linestyle="-.", label="this exam: age not known")
-        if this is not None and comparable and chart.covers(this.ga_days):
+            axes.axhline(undated, color=THIS, linewidth=1.4, linestyle="-.", label="this exam, at no known age")
+        roomy = 72 * figure.get_figwidth() * axes.get_position().width > _CLOSE_UP
+        if this is not None and comparable and roomy and chart.covers(this.ga_days):
             ink.draw_close_up(axes, chart, measure, points, this)
         if axes.get_legend_handles_labels()[0]:
             axes.legend(loc="upper left", fontsize=TICK, framealpha=0.9, edgecolor=GRID, labelcolor=INK)
@@ -254,15 +257,16 @@ def _words(
     """Write title and small print; return what is left for the axes, in fractions of the figure."""
     width, height = (72 * inches for inches in figure.get_size_inches())
     y = height - 6
-    title = f"{NAMES[measure]} by gestational age: {chart.title}"
+    name = NAMES[measure] if width > _NARROW else measure.upper()
+    title = f"{name} by gestational age: {chart.title}"
     told = _told(chart, measure, assessment)
     for text, size, colour, weight in ((title, TITLE, INK, "bold"), (told, TEXT, INK, "normal")):
-        for line in _wrapped(text, width - 20, size):
+        for line in _wrapped(text, (width - 20) * (0.87 if weight == "bold" else 1), size):
             y -= 1.25 * size
             figure.text(10 / width, y / height, line, fontsize=size, color=colour, weight=weight, parse_math=False)
     convention = _EDGES[chart.measures[measure].convention]
     small = [
-        f"{chart.title}, version {chart.version}; {measure.upper()} {convention}.",
+        f"{chart.title}, version {chart.version}; covers {chart.range_text}; {measure.upper()} {convention}.",
         chart.source.rstrip(".") + ".",
     ]
     if chart.path:

@@ -105,11 +105,16 @@ def velocity_text(found: Velocity) -> str:
     if found.mm_per_week is None:
         return found.reason or ""
     ends, median = found.interval_mm_per_week, found.median_mm_per_week
-    said = f"HC grew by {signed(found.mm_per_week, 1)} mm a week"
-    said += f" ({signed(ends[0], 1)} to {signed(ends[1], 1)})" if ends else ""
+    verb = "grew" if found.mm_per_week >= 0 else "changed"
+    said = f"HC {verb} by {_plain(found.mm_per_week)} mm a week"
+    said += f" ({_plain(ends[0])} to {_plain(ends[1])})" if ends else ""
     said += f" in the {found.days} days since {found.earlier.scan_date}"
     said += f"; the chart's median grows {median:.1f} mm a week" if median is not None else ""
     return f"{said}. {found.warning}" if found.warning else f"{said}."
+
+
+def _plain(number: float) -> str:
+    return signed(number, 1).removeprefix("+")
 
 
 def _known(found: Assessment) -> bool:
