@@ -241,7 +241,7 @@ class Store:
         OutputError
         """
         with locked(self.folder):
-            change = Change(table.Table.read(self.folder / table.ITEMS), [])
+            change = Change(self.table().copy(), [])
             yield change
             if not change.deeds:
                 return

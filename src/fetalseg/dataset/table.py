@@ -39,6 +39,13 @@ class Table:
         self.columns = list(COLUMNS) if columns is None else columns
         self.rows = {} if rows is None else rows
         self.doubled = tuple(doubled)
+        self._parsed: dict[str, tuple[dict[str, str], Entry]] = {}
+
+    def copy(self) -> Table:
+        """Return a table that can be changed without changing this one."""
+        other = Table(self.columns, dict(self.rows), self.doubled)
+        other._parsed = dict(self._parsed)
+        return other
 
     @classmethod
     def read(cls, path: Path) -> Table:
@@ -71,7 +78,7 @@ class Table:
                 item = cells[place]
                 if item in rows:
                     doubled.append(item)
-                rows[item] = dict(zip(header, cells, strict=True))
+                rows[item] = dict(zip(header, cells, strict=False))  # of one length, see above: strict costs a fifth
         except csv.Error as error:
             raise DatasetError(f"{path}, line {reader.line_num}: not readable as a csv ({error}).") from error
         return cls(header, rows, doubled)
@@ -87,10 +94,15 @@ class Table:
         row = self.rows.get(item)
         if row is None:
             raise DatasetError(f"The data set holds no item '{item}'.")
+        parsed = self._parsed.get(item)
+        if parsed is not None and parsed[0] is row:
+            return parsed[1]
         try:
-            return Entry.from_row(row)
+            made = Entry.from_row(row)
         except (ValueError, KeyError, FetalSegError) as error:
             raise DatasetError(f"{ITEMS}, item '{item}': a cell can't be right ({error}).") from error
+        self._parsed[item] = row, made
+        return made
 
     def entries(self) -> list[Entry]:
         """Return all items."""
