@@ -104,19 +104,37 @@ class Dock(QWidget):
 
     def _fill(self, inside: QWidget) -> None:
         """Fill the dock with a form that scrolls where there is too little height, and is never cut off at its side."""
-        scroll = QScrollArea()
-        scroll.setWidgetResizable(True)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        scroll.setFrameShape(QScrollArea.Shape.NoFrame)
-        scroll.setWidget(inside)
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
-        outer.addWidget(scroll)
-        self.setMinimumWidth(self.fontMetrics().averageCharWidth() * 52)
+        outer.addWidget(_Scrolled(inside))
 
     def _listen(self, signal: Any, slot: Callable[..., Any]) -> None:
         signal.connect(slot)
         self._undo.append(lambda: signal.disconnect(slot))
+
+
+class _Scrolled(QScrollArea):
+    """Scrolls up and down only, and is as wide as what is inside needs beside the bar."""
+
+    def __init__(self, inside: QWidget) -> None:
+        super().__init__()
+        self.setWidgetResizable(True)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setFrameShape(QScrollArea.Shape.NoFrame)
+        self.setWidget(inside)
+
+    def minimumSizeHint(self) -> QSize:  # noqa: N802
+        """Return the width that cuts nothing off."""
+        needed = self.widget().minimumSizeHint().width() + self.verticalScrollBar().sizeHint().width()
+        least = self.fontMetrics().averageCharWidth() * 52
+        return QSize(max(needed, least), super().minimumSizeHint().height())
+
+    def eventFilter(self, watched: Any, event: Any) -> bool:  # noqa: N802
+        """Hear that what is inside needs another width."""
+        taken = bool(super().eventFilter(watched, event))
+        if event.type() == QEvent.Type.LayoutRequest:
+            self.updateGeometry()
+        return taken
 
 
 class TextDialog(QDialog):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QDockWidget, QTabBar
+from qtpy.QtWidgets import QDockWidget, QLabel, QScrollArea, QTabBar
 
 from napari_fetalseg.actions import PLUGIN, open_docks, open_measurements
 from napari_fetalseg.placing import dock_of
@@ -19,7 +19,9 @@ BELOW, RIGHT, LEFT = (
 @pytest.fixture(params=[(1280, 720), (1920, 1080)])
 def viewer(make_napari_viewer, qtbot, request, predictor):
     made = make_napari_viewer(show=True)
-    made.window._qt_window.resize(*request.param)
+    window = made.window._qt_window
+    window.resize(*request.param)
+    qtbot.waitUntil(lambda: (window.width(), window.height()) == request.param, timeout=5000)
     qtbot.wait(200)
     return made
 
@@ -60,7 +62,7 @@ def test_the_table_opens_below_also_from_the_menu(viewer, qtbot):
     table = _open(viewer, qtbot, "Measurements")
     assert window.dockWidgetArea(table) == BELOW
     assert not window.tabifiedDockWidgets(table)
-    assert 0.2 * window.height() <= table.height() <= 0.3 * window.height()
+    qtbot.waitUntil(lambda: 0.2 * window.height() <= table.height() <= 0.3 * window.height(), timeout=5000)
 
 
 def test_what_a_person_moved_stays_there(viewer, qtbot):
@@ -82,9 +84,18 @@ def test_a_place_in_naparis_settings_counts(viewer, qtbot):
 
 
 def test_docks_of_other_plugins_are_left_alone(viewer, qtbot):
-    from qtpy.QtWidgets import QLabel
-
     other = viewer.window.add_dock_widget(QLabel("other"), name="other", area="right")
     segment = _open(viewer, qtbot, "Segment")
     assert not viewer.window._qt_window.tabifiedDockWidgets(other)
     assert viewer.window._qt_window.dockWidgetArea(segment) == RIGHT
+
+
+@pytest.mark.parametrize("name", ["Segment", "Follow-up"])
+def test_no_dock_is_cut_off_at_its_side(viewer, qtbot, name):
+    dock = _open(viewer, qtbot, name)
+    scroll = dock.findChild(QScrollArea)
+    wide = QLabel("word " * 20)
+    scroll.widget().layout().addWidget(wide)
+    qtbot.wait(200)
+    assert scroll.widget().width() <= scroll.viewport().width()
+    assert wide.width() >= wide.sizeHint().width()
