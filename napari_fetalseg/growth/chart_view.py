@@ -130,6 +130,14 @@ class Picture(QWidget):
         self._draw = draw
         self._soon.start()
 
+    def clear(self) -> None:
+        """Show nothing until the next picture is drawn; one that is being drawn now is not wanted any more."""
+        if self._job is not None:
+            self._job.drop()
+            self._job, self._stale = None, False
+        self._shown = QPixmap()
+        self.update()
+
     def stop(self) -> None:
         """Draw no more: the dock is going away."""
         self._soon.stop()

@@ -62,6 +62,7 @@ class DatingForm(QWidget):
         self.answer = WrappedLabel()
         self.answer.setAccessibleName("Age at the scan")
         self._lay_out()
+        self.scan_date.returnPressed.connect(self._next)
         self.way.currentIndexChanged.connect(self._way_chosen)
         self.formula.activated.connect(self._edited)
         for line in (self.scan_date, self.date, self.length, self.age):
@@ -214,6 +215,12 @@ class DatingForm(QWidget):
         typed.length, typed.formula = self.length.text().strip(), self.formula.currentData()
         self.case.fixed = None
         self.form.labelForField(self.age).setText("Age")
+
+    def _next(self) -> None:
+        """Go on from the scan's date to what else must be typed."""
+        line = self.date if self.form.isRowVisible(self.date) else self.age
+        if not line.text():
+            line.setFocus()
 
     def _finished(self, line: QLineEdit) -> None:
         if line.isModified():  # leaving a line that was not touched says nothing

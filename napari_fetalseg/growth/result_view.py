@@ -26,14 +26,16 @@ class ResultView(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self.view = ChartView()
-        self.head, self.comparison, self.text = WrappedLabel(), WrappedLabel(), WrappedLabel()
-        for label in (self.head, self.comparison, self.text):
+        self.head, self.flags = WrappedLabel(), WrappedLabel()
+        self.comparison, self.text = WrappedLabel(), WrappedLabel()
+        self._labels = (self.head, self.flags, self.comparison, self.text)
+        for label in self._labels:
             label.setTextFormat(Qt.TextFormat.RichText)
             label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self._drawn: tuple[Chart, Pregnancy | None, Assessment | None] | None = None
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        for part in (self.view, self.head, self.comparison, self.text):
+        for part in (self.view, *self._labels):
             layout.addWidget(part)
         layout.addStretch()
 
@@ -49,9 +51,11 @@ class ResultView(QWidget):
 
     def show_nothing(self, pregnancy: Pregnancy | None) -> None:
         """Show the chart without this exam, with those of a pregnancy."""
-        for label in (self.head, self.comparison, self.text):
+        for label in self._labels:
             label.setText("")
             label.hide()
+        if self.found is not None:
+            self.view.picture.clear()  # what was true of another exam goes at once
         self._paint(pregnancy, None)
 
     def show_exam(self, exam: Exam, found: Sequence[tuple[Chart, Assessment]], pregnancy: Pregnancy) -> None:
@@ -73,9 +77,10 @@ class ResultView(QWidget):
         self.head.setText("<br>".join([told, *([html.escape(mean)] if mean else [])]))
         table = said.comparison(found, chart)
         grown = html.escape(_growth(exam, pregnancy, chart))
+        self.flags.setText(said.flags(mine))
         self.comparison.setText(table)
         self.text.setText(said.sentences(mine) + (f"<p>{grown}</p>" if grown else ""))
-        for label in (self.head, self.comparison, self.text):
+        for label in self._labels:
             label.setVisible(bool(label.text()))
         self._paint(pregnancy, mine)
 

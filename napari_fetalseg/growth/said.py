@@ -31,9 +31,14 @@ def age(found: Assessment) -> str:
     return f"{ga_text(found.ga_days)} {age_source_text(found)}{due}"
 
 
+def flags(found: Assessment) -> str:
+    """Return the flags, each with sign, word and source."""
+    return _paragraphs([_flag(flag) for flag in found.flags])
+
+
 def sentences(found: Assessment) -> str:
-    """Return flags, then what else must be said."""
-    parts = [_flag(flag) for flag in found.flags]
+    """Return what else must be said."""
+    parts = []
     if found.ga_days is None:
         suggested = age_from_hc_text(found.age_from_hc)
         parts += [f"Age that this head itself suggests: <b>{html.escape(suggested)}</b>"]
@@ -43,7 +48,7 @@ def sentences(found: Assessment) -> str:
         parts += [f"<small>{html.escape(sentence)}</small>" for sentence in found.sentences]
         suggested = age_from_hc_text(found.age_from_hc)
         parts += [f"<small>Age that this head itself suggests, for comparison only: {html.escape(suggested)}.</small>"]
-    return "".join(f"<p style='margin-top:3px; margin-bottom:3px'>{part}</p>" for part in parts)
+    return _paragraphs(parts)
 
 
 def comparison(found: Sequence[tuple[Chart, Assessment]], chosen: Chart) -> str:
@@ -66,6 +71,10 @@ def comparison(found: Sequence[tuple[Chart, Assessment]], chosen: Chart) -> str:
         rows.append(f"<tr>{''.join(cells)}</tr>")
     told = " ".join(["Numbers of two charts are not to be compared with each other.", *dict.fromkeys(reasons)])
     return f"<table cellspacing='0' cellpadding='3'>{''.join(rows)}</table><small>{html.escape(told)}</small>"
+
+
+def _paragraphs(parts: Sequence[str]) -> str:
+    return "".join(f"<p style='margin-top:3px; margin-bottom:3px'>{part}</p>" for part in parts)
 
 
 def _short(chart: Chart) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import textwrap
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -35,6 +36,7 @@ _EDGES = {
     "outer-inner": "from outer to inner edge",
 }
 _LETTER = 0.55  # how wide one is on average, in ems
+_LOCK = threading.RLock()
 _NARROW = 330  # a narrower picture, in points, gets a shorter title
 _CLOSE_UP = 180  # narrower axes, in points, have no room for a close-up
 
@@ -185,7 +187,7 @@ def _style() -> Iterator[None]:
         "axes.unicode_minus": True,
         "savefig.bbox": None,
     }
-    with rc_context(own):
+    with _LOCK, rc_context(own):  # the settings are the process's: two threads would undo each other's
         yield
 
 
