@@ -24,8 +24,10 @@ from fetalseg.dataset.store import Store
 from fetalseg.dataset.summary import summarize
 from fetalseg.errors import DatasetError, FetalSegError, OutputError
 from fetalseg.geometry import ellipse as ellipses
-from fetalseg.result import Ellipse
+from fetalseg.pipeline import edit_ellipse, edit_mask
+from fetalseg.result import Ellipse, Provenance, Result, Segmentation
 from fetalseg.scan import Scan, Spacing
+from fetalseg.tasks import head
 from standins import SHAPE, TRUTH, disc
 
 MM = Spacing(0.5, 0.5, "typed in")
@@ -84,6 +86,29 @@ def test_what_a_correction_changed_is_told(tmp_path):
     summary = summarize(store.entries())
     assert (summary.untouched, summary.judged, summary.states["edited"]) == (0.0, 2, 2)
     assert summary.hc_change_mm == pytest.approx(expected, abs=0.3)
+
+
+def test_results_as_a_window_holds_them(tmp_path):
+    """Untouched, with its ellipse moved, and painted; the scale that was typed in there comes along."""
+    store = Store.create(tmp_path / "d", "head")
+    add(store, [New(scan(n, None), f"{n}", f"{n}") for n in range(3)])
+    where = Provenance("unet", "f" * 64, "cpu", "torch", {}, "1")
+    model = Segmentation(ellipses.mask(TRUTH, SHAPE))
+    own = Result("0", None, 0, "head", model, head.measure_ellipse(TRUTH, MM), MM, where)
+    done = store.accept_result("0", own, annotator="A", seconds=2)
+    assert (done.state, done.dice, done.hc_change_mm, done.model) == (Status.ACCEPTED, 1.0, 0.0, "unet")
+    assert done.spacing == MM
+    larger = Ellipse(TRUTH.center_x, TRUTH.center_y, TRUTH.semi_major + 2, TRUTH.semi_minor + 2, TRUTH.angle_deg)
+    moved = store.accept_result("1", edit_ellipse(own, larger), annotator="A")
+    assert (moved.state, moved.ellipse, moved.prediction_ellipse) == (Status.EDITED, larger, TRUTH)
+    assert np.array_equal(store.annotation(moved).mask, ellipses.mask(larger, SHAPE))
+    assert moved.hc_change_mm == pytest.approx(2 * np.pi, abs=0.1)
+    painted = store.accept_result("2", edit_mask(own, ellipses.mask(larger, SHAPE)), annotator="A")
+    assert painted.state is Status.EDITED
+    assert painted.hc_change_mm == pytest.approx(2 * np.pi, abs=0.3)
+    assert check(store) == []
+    with pytest.raises(DatasetError, match="of the task 'tumour'"):
+        store.accept_result("0", replace(own, task="tumour"), annotator="A")
 
 
 def test_sums(tmp_path):

@@ -33,8 +33,8 @@ from fetalseg.dataset.annotation import Annotation, Prediction, dice
 from fetalseg.dataset.entry import Entry, Status
 from fetalseg.dataset.folder import line, locked, now
 from fetalseg.errors import DatasetError
-from fetalseg.result import Ellipse
-from fetalseg.scan import Layout, Scan
+from fetalseg.result import Ellipse, Result
+from fetalseg.scan import Layout, Scan, Spacing
 
 
 @dataclass
@@ -151,6 +151,7 @@ class Store:
         mask: NDArray[np.generic] | None = None,
         ellipse: Ellipse | None = None,
         prediction: Prediction | None = None,
+        spacing: Spacing | None = None,
         seen: Entry | None = None,
         note: str | None = None,
     ) -> Entry:
@@ -167,6 +168,8 @@ class Store:
             that there is nothing to be found.
         prediction : Prediction, optional
             What the model drew, where the data set does not hold it yet.
+        spacing : Spacing, optional
+            Where the person gave another one than the data set has.
         seen : Entry, optional
             The item as the person had it before their eyes: if somebody else has decided since, nothing is changed.
         note : str, optional
@@ -186,9 +189,13 @@ class Store:
         with self.writing() as change:
             entry = change.table.entry(item)
             _unchanged(entry, seen)
+            if spacing is not None:
+                entry = replace(entry, spacing=spacing)
             if prediction is not None:
                 entry = self.with_prediction(entry, prediction)
             proposed = self.prediction(entry)
+            if proposed is not None and spacing is not None:
+                entry = replace(entry, prediction_hc_mm=proposed.sizes(self.task, spacing)[0])
             if mask is None and ellipse is None:
                 if proposed is None:
                     raise DatasetError(f"{item} has no prediction to accept: draw a mask or an ellipse.")
@@ -197,6 +204,32 @@ class Store:
                 accepted = Annotation.of(self.task, entry.shape, entry.spacing, mask=mask, ellipse=ellipse)
             entry = self.with_annotation(entry, accepted, proposed)
             return change.put(_signed(entry, annotator, seconds, note))
+
+    def accept_result(
+        self,
+        item: str,
+        result: Result,
+        *,
+        annotator: str,
+        seconds: float | None = None,
+        seen: Entry | None = None,
+        note: str | None = None,
+    ) -> Entry:
+        """Take a result as a person left it, with the model's own that it goes back to; see `accept`."""
+        if result.task != self.task:
+            raise DatasetError(f"{item}: the result is of the task '{result.task}', the data set of '{self.task}'.")
+        drawn = Annotation.of_result(result) if result.edited else None
+        return self.accept(
+            item,
+            annotator=annotator,
+            seconds=seconds,
+            mask=drawn.mask if drawn else None,
+            ellipse=drawn.ellipse if drawn else None,
+            prediction=Prediction.of_result(result),
+            spacing=result.spacing,
+            seen=seen,
+            note=note,
+        )
 
     def reject(
         self,
