@@ -29,7 +29,13 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "  fetalseg train --data mine/ --from unet --epochs 5 --out my-model/       go on from the bundled U-Net\n"
         "  fetalseg segment scan.png --model my-model/      use it",
     )
-    made.add_argument("--data", type=Path, required=True, metavar="DIR", help="annotated pictures or volumes")
+    made.add_argument(
+        "--data",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="a data set of 'fetalseg dataset' (what was accepted in it), or annotated pictures or volumes",
+    )
     made.add_argument(
         "--out", type=Path, required=True, metavar="DIR", help="gets weights, card, curves, split, checkpoint"
     )
