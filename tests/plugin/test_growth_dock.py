@@ -403,6 +403,8 @@ def test_dates_of_one_mother_do_not_reach_anothers_scan(window, dock):
     assert dock.found is None
     assert dock.exam is None
     assert not dock.exams.add_button.isEnabled()
+    settle(window.qtbot, dock)
+    assert _vermilion(dock.view.picture.pixels)[0].size == 0, "no point of another head"
     dock.other_button.click()
     assert dock.question.isHidden()
     assert dock.form.date.text() == ""
