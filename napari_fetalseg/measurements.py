@@ -385,7 +385,8 @@ def write_picture(path: Path, source: Source, result: Result) -> None:
     pixels, mask = source.volume(result.spacing, None).pixels, result.segmentation.mask
     on = result.measurement.slice
     if result.measurement.ellipse is None or on is None:
-        write_png(path, montage.montage(pixels, mask, result.measurement, result.spacing))
+        about = overlay.small_print(result)
+        write_png(path, montage.montage(pixels, mask, result.measurement, result.spacing, about))
         return
     flat = replace(result, frame=on, segmentation=replace(result.segmentation, mask=mask[on]))
     write_png(path, overlay.side_by_side(pixels[on], flat))

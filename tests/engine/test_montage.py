@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from fetalseg.report import montage as module
-from fetalseg.report.ink import YELLOW
+from fetalseg.report.ink import STATE_COLOURS, YELLOW
 from fetalseg.report.montage import COLOURS, MOST, headline, montage, slices_shown
-from fetalseg.result import Caliper, Measurement
+from fetalseg.result import Caliper, Measurement, State
 from fetalseg.scan import Spacing
 
 
@@ -63,6 +65,25 @@ def test_headline_has_true_units():
     known = total(one, one, volume_ml=23.46, product_mm2=1204.4)
     assert headline(known) == "volume 23.5 ml · product 1204 mm² · 2 lesions"
     assert headline(total(one, volume_ml=0.234)).startswith("volume 0.23 ml")
+
+
+def test_headline_has_the_range_of_the_volume():
+    ranged = replace(total(lesion(1, 2), volume_ml=23.46), intervals={"volume_ml": (17.4, 29.5)})
+    assert headline(ranged).startswith("volume 23.5 ml (17.4 to 29.5) ·")
+    voxels = replace(total(lesion(1, 2)), intervals={"volume_voxels": (9135.3, 15554.7)})
+    assert headline(voxels).startswith("volume 12 345 voxels (9 135 to 15 555) ·")
+
+
+def test_state_and_what_it_is_of_stand_below_the_slices():
+    labels = np.zeros((3, 40, 40), np.uint8)
+    labels[1, 10:20, 10:20] = 1
+    measured = total(lesion(1, 1))
+    plain = montage(np.ones(labels.shape), labels, measured)
+    told = montage(np.ones(labels.shape), labels, measured, about="scan · unet 1.0")
+    assert told.shape[0] > plain.shape[0]
+    for state in State:
+        strip = montage(np.ones(labels.shape), labels, replace(measured, state=state))[-90:]
+        assert (np.abs(strip.astype(int) - STATE_COLOURS[state]).max(axis=2) < 3).sum() > 500
 
 
 def tile_of(picture, plan, number, shown, width):

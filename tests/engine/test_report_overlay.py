@@ -127,9 +127,9 @@ def test_title(spacing, title):
 def test_words():
     result = make(spacing=Spacing(0.2, 0.154, "s.csv"))
     assert overlay._others(result) == "BPD 48.1 mm   OFD 61.9 mm   CI 77.7   confidence 0.97"
-    assert overlay._small_print(result, 1) == "a.png · unet 1.0 · 0.154 x 0.2 mm/px from s.csv"
+    assert overlay.small_print(result, 1) == "a.png · unet 1.0 · 0.154 x 0.2 mm/px from s.csv"
     edited = replace(result, frame=2, origin="mask", spacing=None)
-    assert overlay._small_print(edited, 24) == "a.png · frame 3 of 24 · unet 1.0 · mask edited by hand"
+    assert overlay.small_print(edited, 24) == "a.png · frame 3 of 24 · unet 1.0 · mask edited by hand"
     assert overlay._title(make(found=False)) == "No head found"
     assert overlay._others(make(found=False)) == ""
 
@@ -166,7 +166,7 @@ def test_state_has_its_colour(state):
     result = make()
     result = replace(result, measurement=replace(result.measurement, state=state))
     strip = overlay.side_by_side(np.zeros((540, 800), np.uint8), result)[540:]
-    assert near(strip, overlay.STATE_COLOURS[state], 3).sum() > 1000
+    assert near(strip, ink.STATE_COLOURS[state], 3).sum() > 1000
 
 
 def test_long_words_stay_in_the_picture():

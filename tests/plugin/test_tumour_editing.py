@@ -12,6 +12,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication
 
 from fetalseg.report.montage import montage
+from fetalseg.report.overlay import small_print
 from tumours import LARGE, MM, SMALL, phantom
 
 
@@ -321,7 +322,7 @@ def test_a_montage_from_the_dock_keeps_the_voxels_proportion(volumes, tmp_path):
     result = volumes.result()
     drawn = (phantom(), result.segmentation.mask, result.measurement)
     picture = np.asarray(Image.open(path))
-    np.testing.assert_array_equal(picture, montage(*drawn, result.spacing))
+    np.testing.assert_array_equal(picture, montage(*drawn, result.spacing, small_print(result)))
     assert picture.shape != montage(*drawn).shape, "pixels half as high as wide"
 
 

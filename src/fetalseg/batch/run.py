@@ -288,7 +288,10 @@ def _write_volume(out: Path, stem: str, scan: Scan, result: Result, batch: Batch
     """Write a volume's masks in the file's own shape, and the montage of its slices."""
     volumes.write_labels(out, stem, scan, result.segmentation.mask)
     if batch.overlays:
-        picture = montage.montage(scan.pixels, result.segmentation.mask, result.measurement, spacing=scan.spacing)
+        about = overlay.small_print(result)
+        picture = montage.montage(
+            scan.pixels, result.segmentation.mask, result.measurement, spacing=scan.spacing, about=about
+        )
         atomic.write_png(out / "overlays" / f"{stem}.png", picture)
 
 

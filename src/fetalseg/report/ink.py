@@ -8,11 +8,12 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont
 
-from fetalseg.result import Caliper
+from fetalseg.result import Caliper, State
 
 CYAN, YELLOW, WHITE = (0, 229, 255), (255, 221, 0), (255, 255, 255)
+STATE_COLOURS = {State.ACCEPT: (0x00, 0x9E, 0x73), State.CHECK: (0xE6, 0x9F, 0x00), State.REFUSE: (0xD5, 0x5E, 0x00)}
 NOTE = "Research use only. Not for diagnosis."
 FINE = 3  # lines are drawn this many times larger and shrunk: smooth edges
 _MAX_HALF, _MIN_HALF = 1200, 400  # pixels of one half's longer side, and of its width
@@ -139,3 +140,30 @@ def wrap(text: str, size: int, room: float, lines: int) -> list[str]:
             out[-1] += " …"
             break
     return [line for line in out if line]
+
+
+def badge(strip: Image.Image, x: int, y: int, height: int, state: State) -> int:
+    """Draw the state as colour, sign and word; return the width. The font has no such signs: they are drawn."""
+    font = font_of(round(height * 0.58))
+    side = height * 4
+    width = round(height * 1.0 + font.getlength(state.value) + height * 0.35)
+    shape = Image.new("L", (width * 4, side))
+    ImageDraw.Draw(shape).rounded_rectangle((0, 0, width * 4 - 1, side - 1), side // 4, fill=255)
+    sign = Image.new("L", (side, side))
+    draw = ImageDraw.Draw(sign)
+    thick = max(4, side // 9)
+    if state is State.ACCEPT:
+        lines = [[(0.28, 0.52), (0.44, 0.68)], [(0.44, 0.68), (0.74, 0.32)]]
+    elif state is State.REFUSE:
+        lines = [[(0.32, 0.32), (0.68, 0.68)], [(0.68, 0.32), (0.32, 0.68)]]
+    else:
+        lines = [[(0.5, 0.24), (0.5, 0.56)], [(0.5, 0.745), (0.5, 0.755)]]
+    for line in lines:
+        ends = [(px * side, py * side) for px, py in line]
+        draw.line(ends, 255, thick)
+        for px, py in ends:
+            draw.ellipse((px - thick / 2, py - thick / 2, px + thick / 2, py + thick / 2), fill=255)
+    strip.paste(STATE_COLOURS[state], (x, y), shape.reduce(4))
+    strip.paste((0, 0, 0), (x, y), sign.reduce(4))
+    ImageDraw.Draw(strip).text((x + height * 0.98, y + height / 2), state.value, (0, 0, 0), font, anchor="lm")
+    return width

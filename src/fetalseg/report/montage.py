@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from fetalseg.report.ink import CYAN, FINE, NOTE, YELLOW, Plan, bar, cut, dashes_of, font_of, plain, wrap
+from fetalseg.report.ink import CYAN, FINE, NOTE, YELLOW, Plan, badge, bar, cut, dashes_of, font_of, plain, wrap
 from fetalseg.result import Caliper, Measurement
 from fetalseg.scan import Spacing
 
@@ -23,7 +23,11 @@ _LISTED = 4  # lesions whose numbers are written out
 
 
 def montage(
-    volume: NDArray[np.generic], labels: NDArray[np.generic], measurement: Measurement, spacing: Spacing | None = None
+    volume: NDArray[np.generic],
+    labels: NDArray[np.generic],
+    measurement: Measurement,
+    spacing: Spacing | None = None,
+    about: str = "",
 ) -> NDArray[np.uint8]:
     """Draw the slices that hold lesions, and one more to either side, in a grid.
 
@@ -37,6 +41,8 @@ def montage(
         Of all lesions, with one part a lesion; its numbers are shown as they are.
     spacing : Spacing, optional
         Oblong pixels are shown as they are.
+    about : str, optional
+        What the small print says of scan, model and scale.
 
     Returns
     -------
@@ -53,7 +59,7 @@ def montage(
     low, high = _limits(volume)
     down = math.ceil(len(chosen) / across)
     width = max(2 * _TILE[1], across * (plan.width + _GAP) + _GAP)
-    strip = _caption(measurement, width)
+    strip = _caption(measurement, width, about)
     whole = Image.new("RGB", (width, down * (plan.height + _GAP) + _GAP + strip.height), _STAGE)
     left = (width - across * (plan.width + _GAP) + _GAP) // 2
     for place, number in enumerate(chosen):
@@ -168,17 +174,18 @@ def _draw_calipers(tile: Image.Image, calipers: tuple[Caliper, ...], plan: Plan)
         tile.paste(shade, (0, 0), fine.reduce(FINE))
 
 
-def _caption(measurement: Measurement, width: int) -> Image.Image:
-    """The strip below: the numbers of all, those of each lesion in its colour, doubts, small print."""
+def _caption(measurement: Measurement, width: int, about: str) -> Image.Image:
+    """The strip below: state and numbers of all, those of each lesion in its colour, doubts, small print."""
     big, small = 24, 16
     lesions = measurement.parts[:_LISTED]
     doubts = wrap(" ".join(flag.text for flag in measurement.flags), small, width - 2 * _EDGE, lines=3)
     more = len(measurement.parts) - len(lesions)
-    rows = (len(lesions) if len(measurement.parts) > 1 else 0) + (more > 0) + len(doubts)
+    rows = (len(lesions) if len(measurement.parts) > 1 else 0) + (more > 0) + len(doubts) + bool(about)
     strip = Image.new("RGB", (width, round(_EDGE + 1.5 * big + (rows + 1) * 1.45 * small + _EDGE)), _STAGE)
     draw = ImageDraw.Draw(strip)
     draw.line([(0, 0), (width, 0)], _LINE, 1)
-    draw.text((_EDGE, _EDGE), cut(headline(measurement), big, width - 2 * _EDGE), _INK, font_of(big))
+    left = 2 * _EDGE + badge(strip, _EDGE, _EDGE, round(1.2 * big), measurement.state)
+    draw.text((left, _EDGE), cut(headline(measurement), big, width - left - _EDGE), _INK, font_of(big))
     y = _EDGE + 1.5 * big
     if len(measurement.parts) > 1:
         for index, part in enumerate(lesions):
@@ -192,6 +199,9 @@ def _caption(measurement: Measurement, width: int) -> Image.Image:
             y += 1.45 * small
     for line in doubts:
         draw.text((_EDGE, y), line, (0xE6, 0x9F, 0x00), font_of(small))
+        y += 1.45 * small
+    if about:
+        draw.text((_EDGE, y), cut(about, small, width - 2 * _EDGE), _FAINT, font_of(small))
         y += 1.45 * small
     draw.text((width - _EDGE, y), NOTE, _INK, font_of(small), anchor="ra")
     room = width - 3 * _EDGE - font_of(small).getlength(NOTE)
@@ -217,9 +227,10 @@ def _numbers(part: Measurement) -> str:
     out = []
     volume, voxels = v.get("volume_ml"), v.get("volume_voxels")
     if volume is not None:
-        out.append(f"volume {volume:.1f} ml" if volume >= 1 else f"volume {volume:.2f} ml")
+        digits = 1 if volume >= 1 else 2
+        out.append(f"volume {volume:.{digits}f} ml" + _range(part.intervals.get("volume_ml"), digits))
     elif voxels is not None:
-        out.append(f"volume {voxels:,.0f} voxels".replace(",", " "))
+        out.append(f"volume {_grouped(voxels)} voxels" + _range(part.intervals.get("volume_voxels")))
     if not part.parts:
         for unit in ("mm", "px"):
             long, short = v.get(f"longest_{unit}"), v.get(f"perpendicular_{unit}")
@@ -232,3 +243,14 @@ def _numbers(part: Measurement) -> str:
             out.append(f"product {product:.0f} {shown}")
             break
     return " · ".join(out)
+
+
+def _range(interval: tuple[float, float] | None, digits: int = 0) -> str:
+    if interval is None:
+        return ""
+    low, high = (f"{value:.{digits}f}" if digits else _grouped(value) for value in interval)
+    return f" ({low} to {high})"
+
+
+def _grouped(value: float) -> str:
+    return f"{value:,.0f}".replace(",", " ")

@@ -11,10 +11,24 @@ from PIL import Image, ImageDraw, ImageFilter
 
 from fetalseg.geometry import ellipse as ellipses
 from fetalseg.io.atomic import write_png
-from fetalseg.report.ink import CYAN, FINE, NOTE, WHITE, YELLOW, Plan, bar, cut, dashes_of, font_of, plain, wrap
+from fetalseg.report.ink import (
+    CYAN,
+    FINE,
+    NOTE,
+    STATE_COLOURS,
+    WHITE,
+    YELLOW,
+    Plan,
+    badge,
+    bar,
+    cut,
+    dashes_of,
+    font_of,
+    plain,
+    wrap,
+)
 from fetalseg.result import Caliper, Ellipse, Result, State
 
-STATE_COLOURS = {State.ACCEPT: (0x00, 0x9E, 0x73), State.CHECK: (0xE6, 0x9F, 0x00), State.REFUSE: (0xD5, 0x5E, 0x00)}
 _INK, _FAINT, _PAPER, _STAGE = (24, 26, 30), (96, 100, 108), (255, 255, 255), (0, 0, 0)
 _LEGEND = "cyan: edge of the mask · yellow: fitted ellipse · dashed: BPD, OFD"
 
@@ -149,7 +163,7 @@ def _strip(result: Result, plan: Plan, frames: int, growth: str) -> Image.Image:
     strip = Image.new("RGB", (width, rows + round(1.45 * small) + edge), _PAPER)
     draw = ImageDraw.Draw(strip)
     y = edge
-    x = edge + _badge(strip, edge, y, round(1.15 * big), found.state) + round(8 * u)
+    x = edge + badge(strip, edge, y, round(1.15 * big), found.state) + round(8 * u)
     draw.text((x, y + round(0.58 * big)), plain(_title(result)), _INK, font_of(big), anchor="lm")
     y += round(1.35 * big)
     for text in lines:
@@ -165,9 +179,7 @@ def _strip(result: Result, plan: Plan, frames: int, growth: str) -> Image.Image:
     draw.line([(edge, rows), (width - edge, rows)], (214, 216, 220), max(1, round(0.5 * u)))
     y = rows + round(0.45 * small)
     note_width = font_of(small).getlength(NOTE)
-    draw.text(
-        (edge, y), cut(_small_print(result, frames), small, width - note_width - 4 * edge), _FAINT, font_of(small)
-    )
+    draw.text((edge, y), cut(small_print(result, frames), small, width - note_width - 4 * edge), _FAINT, font_of(small))
     draw.text((width - edge, y), NOTE, _INK, font_of(small), anchor="ra")
     return strip
 
@@ -202,7 +214,8 @@ def _others(result: Result) -> str:
     return "   ".join(parts)
 
 
-def _small_print(result: Result, frames: int) -> str:
+def small_print(result: Result, frames: int = 1) -> str:
+    """Return what a result is of and made with: scan, model, scale and its source, whether a person edited it."""
     parts = [result.scan_name]
     if frames > 1 or result.frame > 0:
         parts.append(f"frame {result.frame + 1}" + (f" of {frames}" if frames > 1 else ""))
@@ -214,33 +227,6 @@ def _small_print(result: Result, frames: int) -> str:
     if result.edited:
         parts.append(f"{result.origin} edited by hand")
     return " · ".join(parts)
-
-
-def _badge(strip: Image.Image, x: int, y: int, height: int, state: State) -> int:
-    """Draw the state as colour, sign and word; return the width. The font has no such signs: they are drawn."""
-    font = font_of(round(height * 0.58))
-    side = height * 4
-    width = round(height * 1.0 + font.getlength(state.value) + height * 0.35)
-    shape = Image.new("L", (width * 4, side))
-    ImageDraw.Draw(shape).rounded_rectangle((0, 0, width * 4 - 1, side - 1), side // 4, fill=255)
-    sign = Image.new("L", (side, side))
-    draw = ImageDraw.Draw(sign)
-    thick = max(4, side // 9)
-    if state is State.ACCEPT:
-        lines = [[(0.28, 0.52), (0.44, 0.68)], [(0.44, 0.68), (0.74, 0.32)]]
-    elif state is State.REFUSE:
-        lines = [[(0.32, 0.32), (0.68, 0.68)], [(0.68, 0.32), (0.32, 0.68)]]
-    else:
-        lines = [[(0.5, 0.24), (0.5, 0.56)], [(0.5, 0.745), (0.5, 0.755)]]
-    for line in lines:
-        ends = [(px * side, py * side) for px, py in line]
-        draw.line(ends, 255, thick)
-        for px, py in ends:
-            draw.ellipse((px - thick / 2, py - thick / 2, px + thick / 2, py + thick / 2), fill=255)
-    strip.paste(STATE_COLOURS[state], (x, y), shape.reduce(4))
-    strip.paste((0, 0, 0), (x, y), sign.reduce(4))
-    ImageDraw.Draw(strip).text((x + height * 0.98, y + height / 2), state.value, (0, 0, 0), font, anchor="lm")
-    return width
 
 
 def _scale_bar(draw: ImageDraw.ImageDraw, result: Result, plan: Plan, place: tuple[int, int], room: int) -> None:
