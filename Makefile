@@ -50,14 +50,17 @@ model: setup
 	$(BIN)/fetalseg train --data $(HC18) --negatives $(NEGATIVES) --config $(CONFIG) --kept-out 0 --epochs 20 \
 		--card-from runs/split --out runs/final
 
-# The tumour's networks anew: make model-tumour LGG=folder NO_TUMOUR=folder [TUMOUR_CONFIG=configs/tumour_segnet.toml]
+# The tumour's networks anew: make model-tumour LGG=folder NO_TUMOUR=folder
+# The SegNet: with TUMOUR_CONFIG=configs/tumour_segnet.toml START=folder-of-a-head-segnet NAME=segnet
 LGG ?= lgg
 NO_TUMOUR ?= no_tumour
 TUMOUR_CONFIG := configs/tumour_unet.toml
+NAME ?= unet
+TUMOUR := --config $(TUMOUR_CONFIG) --name $(NAME) $(if $(START),--from $(START))
 model-tumour: setup
-	$(BIN)/fetalseg train --data $(LGG) --negatives $(NO_TUMOUR) --config $(TUMOUR_CONFIG) --out runs/tumour_split
+	$(BIN)/fetalseg train --data $(LGG) --negatives $(NO_TUMOUR) $(TUMOUR) --out runs/tumour_split
 	$(BIN)/fetalseg evaluate $(LGG) --task tumour --model runs/tumour_split --part calibrate --calibrate
 	$(BIN)/fetalseg evaluate $(LGG) --task tumour --model runs/tumour_split --part calibrate --write-card
 	$(BIN)/fetalseg evaluate $(LGG) --task tumour --model runs/tumour_split --part report --write-card
-	$(BIN)/fetalseg train --data $(LGG) --negatives $(NO_TUMOUR) --config $(TUMOUR_CONFIG) --kept-out 0 \
+	$(BIN)/fetalseg train --data $(LGG) --negatives $(NO_TUMOUR) $(TUMOUR) --kept-out 0 \
 		--card-from runs/tumour_split --out runs/tumour_final

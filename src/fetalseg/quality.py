@@ -22,7 +22,7 @@ _TEXTS: dict[str, tuple[State, str]] = {
     "faint_outline": (State.CHECK, "The outline is blurred: the network is unsure where the skull ends."),
     "sides_unseen": (State.CHECK, "The skull is hardly seen at its sides: the circumference is less certain."),
     "axis_ratio": (State.CHECK, "The head's shape (short to long axis) is outside what heads have; check the plane."),
-    "size": (State.CHECK, "The circumference is outside what fetal heads have (50 to 390 mm); check the scale."),
+    "size": (State.CHECK, "The circumference is outside what fetal heads have (40 to 390 mm); check the scale."),
     "no_tumour": (State.CHECK, "No tumour was found. A small or faint one can be missed."),
     "no_tissue": (State.REFUSE, "The volume holds one grey value only: there is nothing to look at."),
     "not_flair": (State.REFUSE, "No head's outline is seen: this is no axial FLAIR; what was found can't be trusted."),
@@ -178,7 +178,7 @@ def flags(e: Evidence, trust: float, notes: Iterable[str] = (), has_spacing: boo
         "faint_outline": e.blur > 0.06 or e.inside < 0.945,
         "sides_unseen": e.rim_mm is not None and (e.rim_mm > 2.9 or (e.rim_mm > 2.4 and e.axis_ratio > 0.84)),
         "axis_ratio": not 0.60 <= e.axis_ratio <= 0.97,
-        "size": e.hc_mm is not None and not 50 <= e.hc_mm <= 390,
+        "size": e.hc_mm is not None and not 40 <= e.hc_mm <= 390,
         "no_spacing": not has_spacing,
     }
     codes += [code for code, raised in tests.items() if raised]

@@ -229,7 +229,7 @@ def test_sizes_that_do_not_belong_together_are_told():
         ((math.inf,), "above 0"),
         ((17.5,), "in cm"),
         ((36.0,), "in cm"),
-        ((1750,), "between 50 and 600"),
+        ((1750,), "between 40 and 600"),
         ((175, 4.8), "BPD of 4.8 mm is no fetal head's; was it measured in cm"),
         ((175, 48, 6.1), "OFD of 6.1 mm is no fetal head's; was it measured in cm"),
         ((175, math.nan), "BPD"),
@@ -274,3 +274,11 @@ def test_plain_values():
     assert "last menstrual period" in values["dating_formula"]
     assert values["reason"] is None
     assert values["flags"] == []
+
+
+def test_a_size_beyond_belief_asks_for_scale_and_dates_first():
+    far = assess(47.3, dating=Dating.from_ga(142), scan_date=None)
+    assert [flag.code for flag in far.flags] == ["severe_microcephaly_range"]
+    assert any("Check them first" in sentence for sentence in far.sentences)
+    near = assess(140, dating=Dating.from_ga(142), scan_date=None)
+    assert not any("Check them first" in sentence for sentence in near.sentences)

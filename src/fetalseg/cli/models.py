@@ -16,7 +16,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "List the models, with the figures of their cards.",
         "examples:\n  fetalseg models\n  fetalseg models --card unet      the whole model card",
     )
-    made.add_argument("--task", choices=["head"], help="only the models of a task")
+    made.add_argument("--task", choices=["head", "tumour"], help="only the models of a task")
     made.add_argument("--card", metavar="NAME", help="print a model's card as JSON")
 
 
@@ -32,7 +32,9 @@ def run(given: argparse.Namespace) -> int:
     for model in catalogue.models(given.task):
         card = model.card
         figures = card.figures.get("report") or {}
-        numbers = [f"{figures[k]:.2f}" if k in figures else "—" for k in ("dsc", "adf_mm", "hd_mm")]
+        # Of a tumour the mean Dice over the volumes.
+        known = {"dsc": figures.get("dice"), **figures}
+        numbers = ["—" if known.get(k) is None else f"{known[k]:.2f}" for k in ("dsc", "adf_mm", "hd_mm")]
         print(
             f"{card.task:<6} {card.name:<12} {card.version:<8} {numbers[0]:>7} {numbers[1]:>7} {numbers[2]:>6}  "
             f"{figures.get('on', '—')}{'' if model.bundled else f'  ({model.folder})'}"

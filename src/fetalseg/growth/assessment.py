@@ -29,7 +29,7 @@ CIRCULAR = (
     "Enter an age from the last period or an early scan (crown-rump length) to get a meaningful centile.",
 )
 #: Outside of these a value is no fetal head's, but one in another unit.
-_POSSIBLE_MM = {"hc": (50.0, 600.0), "bpd": (15.0, 180.0), "ofd": (15.0, 220.0)}
+_POSSIBLE_MM = {"hc": (40.0, 600.0), "bpd": (12.0, 180.0), "ofd": (12.0, 220.0)}
 # HC and the perimeter of the two diameters' ellipse differ by so much only where one of them is wrong.
 _UNLIKE = 0.1
 

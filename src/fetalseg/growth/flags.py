@@ -75,6 +75,8 @@ _LARGE = (
         ),
     ),
 )
+#: So far from the mean a wrong scale or date is likelier than a head.
+_UNLIKELY = 6.0
 _SHAPE = "head shape outside 74-83; BPD-based dating is less reliable, HC is preferred."
 _SHAPE_SOURCE = "Hadlock 1981, AJR 137:83-85"
 
@@ -96,6 +98,10 @@ def size_flags(
     ends = (low.z, high.z) if low and high and low.z is not None and high.z is not None else (z, z)
     interval = f"the 95 % interval of z, {ends[0]:.2f} to {ends[1]:.2f},"
     flags, sentences = [], []
+    if abs(z) > _UNLIKELY:
+        sentences.append(
+            f"z is {z:.1f}: so far from the mean a wrong scale, date or plane is likelier. Check them first."
+        )
     for limits, outer, inner in ((_SMALL, ends[0], ends[1]), (_LARGE, ends[1], ends[0])):
         raised = [limit for limit in limits if limit.reached(z)]
         beyond = [limit for limit in limits if limit.reached(outer) and limit not in raised]
