@@ -29,7 +29,7 @@ test: setup
 
 lint: setup
 	$(BIN)/ruff check --no-cache .
-	$(BIN)/ruff format --check .
+	$(BIN)/ruff format --no-cache --check .
 	$(BIN)/mypy
 
 # Makes the phantoms of sample_data/ anew.

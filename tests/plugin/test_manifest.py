@@ -28,7 +28,12 @@ def manifest() -> PluginManifest:
 
 def test_the_installed_manifest_names_what_exists(manifest):
     assert manifest.display_name == "FetalSeg"
-    assert [w.display_name for w in manifest.contributions.widgets] == ["Segment", "Measurements", "Growth", "Follow-up"]
+    assert [w.display_name for w in manifest.contributions.widgets] == [
+        "Segment",
+        "Measurements",
+        "Growth",
+        "Follow-up",
+    ]
     assert list(manifest.contributions.menus) == ["napari/layers/segment", "napari/layers/measure"]
     assert {s.key for s in manifest.contributions.sample_data} == {
         n.split(".")[0] for n in (*samples.names(), samples.VOLUME)
