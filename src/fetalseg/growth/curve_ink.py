@@ -142,12 +142,18 @@ def draw_close_up(area: Any, chart: Chart, measure: str, points: Sequence[Point]
     first, last = max(this.ga_days - 0.97 * wide, chart.first_day), min(this.ga_days + 0.97 * wide, chart.last_day)
     days = np.linspace(first, last, 80)
     rim = [withStroke(linewidth=2.5, foreground=PAPER)]
-    for centile in chart.centiles:
+    # A letter's height in mm of the close-up: where two names would touch, the outer centile keeps its own.
+    letter = 2 * half * 1.2 * SMALL / (0.36 * area.get_position().height * area.figure.get_figheight() * 72)
+    placed: list[tuple[bool, float]] = []
+    for centile in sorted(chart.centiles, key=lambda c: -abs(c - 50)):
         sizes = np.array([chart.value_mm(measure, day, centile) for day in days])
         inside = np.flatnonzero(np.abs(sizes - this.value_mm) < 0.9 * half)
         if inside.size:  # where the curve comes in; those below this exam where they go out: names keep apart
             above = chart.value_mm(measure, this.ga_days, centile) > this.value_mm
             at = inside[0 if above else -1]
+            if any(side == above and abs(size - sizes[at]) < letter for side, size in placed):
+                continue
+            placed.append((above, float(sizes[at])))
             inset.annotate(
                 ordinal(centile), (days[at] / 7, sizes[at]), (0, 0), textcoords="offset points",
                 fontsize=SMALL, color=INK, ha="left" if above else "right", va="center", path_effects=rim,
