@@ -23,6 +23,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from fetalseg import RESEARCH
 from fetalseg.errors import FetalSegError
 from fetalseg.growth import followup as growth
 from fetalseg.growth.studies import date_in_name, of_result, parse_date
@@ -109,7 +110,7 @@ class FollowupWidget(Dock):
         for part in (self.error, self.proposal, self.table, self.text, self.copy_button):
             layout.addWidget(part)
         layout.addStretch()
-        layout.addWidget(WrappedLabel(wording.RESEARCH))
+        layout.addWidget(WrappedLabel(RESEARCH))
         self._fill(inside)
 
     # The studies
@@ -217,7 +218,7 @@ class FollowupWidget(Dock):
         lines += ["\t".join(_cells(change, self.found.baseline)) for change in self.found.changes]
         lines += ["", f"Proposal, for a person to judge: {self.found.proposal}."]
         lines += [line for title, told in self.found.told for line in (f"{title}:", *(f"- {one}" for one in told))]
-        QApplication.clipboard().setText("\n".join([*lines, wording.RESEARCH]))
+        QApplication.clipboard().setText("\n".join([*lines, RESEARCH]))
 
 
 class _Row:

@@ -22,7 +22,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from fetalseg import tasks
+from fetalseg import RESEARCH, tasks
 from fetalseg.errors import FetalSegError
 from fetalseg.models import catalogue
 from fetalseg.settings import SegmentSettings
@@ -323,7 +323,7 @@ class SegmentWidget(Dock):
             self.reason.setVisible(bool(problem))
         name = f"{self.card.name} {self.card.version}" if self.card is not None else "no network"
         where = self._where if self.card is None or self.card.name in self._where else f"{name} · {self._where}"
-        small = f"<small>{wording.RESEARCH} {link('keys', 'Keys')}</small>"
+        small = f"<small>{RESEARCH} {link('keys', 'Keys')}</small>"
         self.status.setText(f"{html.escape(where)} · {spacing}<br>{small}")
 
     # Hearing the session

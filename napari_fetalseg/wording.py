@@ -5,7 +5,6 @@ from __future__ import annotations
 from fetalseg.result import Result, State
 
 UNKNOWN = "—"
-RESEARCH = "Research use only. Not for diagnosis."
 
 #: Colour, sign and word of each state; colours that people with red-green blindness tell apart.
 STATES: dict[State, tuple[str, str, str]] = {

@@ -20,13 +20,14 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from fetalseg import RESEARCH
 from fetalseg.errors import FetalSegError
 from fetalseg.growth.assessment import Assessment, assess
 from fetalseg.growth.charts import Chart
 from fetalseg.growth.dating import Dating, redating_note
 from fetalseg.growth.pregnancy import Exam, Pregnancy, exam_of
 from fetalseg.result import Result
-from napari_fetalseg import _compat, wording, workers
+from napari_fetalseg import _compat, workers
 from napari_fetalseg.growth import said
 from napari_fetalseg.growth.case import Case, Cases
 from napari_fetalseg.growth.dating_form import DatingForm
@@ -107,7 +108,7 @@ class GrowthWidget(Dock):
         dates, last = QWidget(), QWidget()
         for part, widgets in (
             (dates, (self.empty, self.question, self.form, self.choice, self.error)),
-            (last, (self.exams, WrappedLabel(wording.RESEARCH))),
+            (last, (self.exams, WrappedLabel(RESEARCH))),
         ):
             layout = QVBoxLayout(part)
             layout.setContentsMargins(0, 0, 0, 0)

@@ -4,3 +4,6 @@ Research software: not a medical device, not for diagnosis.
 """
 
 __version__ = "0.1.0"
+
+#: Stands wherever a number is shown.
+RESEARCH = "Research use only. Not for diagnosis."

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from fetalseg import RESEARCH
 from fetalseg.geometry import ellipse as ellipses
 from fetalseg.quality import flag
 from fetalseg.report import ink, overlay
@@ -135,7 +136,7 @@ def test_words():
 
 
 def test_every_sign_that_is_written_is_in_the_font():
-    for text in (overlay._LEGEND, ink.NOTE, "HC 174.2 ± 3.1 mm", "no scale: pixels only", "a…b · °"):
+    for text in (overlay._LEGEND, RESEARCH, "HC 174.2 ± 3.1 mm", "no scale: pixels only", "a…b · °"):
         assert ink.plain(text) == text
     assert ink.plain("Müller_ñ×中—.png") == "Muller_nx?-.png"
 

@@ -9,8 +9,6 @@ from contextlib import contextmanager
 from fetalseg import tasks
 from fetalseg.settings import DEVICES, SegmentSettings
 
-RESEARCH = "Research use only. Not for diagnosis."
-
 
 def add_command(
     commands: argparse._SubParsersAction[argparse.ArgumentParser],

@@ -8,7 +8,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from fetalseg.cli._shared import RESEARCH, add_command, progress_bar
+from fetalseg import RESEARCH
+from fetalseg.cli._shared import add_command, progress_bar
 from fetalseg.result import Result, State
 from fetalseg.settings import SegmentSettings
 

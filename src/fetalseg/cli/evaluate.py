@@ -8,7 +8,8 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from fetalseg.cli._shared import RESEARCH, add_command, add_model_options, progress_bar, segment_settings
+from fetalseg import RESEARCH
+from fetalseg.cli._shared import add_command, add_model_options, progress_bar, segment_settings
 from fetalseg.dataset.items import Item
 from fetalseg.errors import SettingsError
 

@@ -11,7 +11,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fetalseg.cli._shared import RESEARCH, add_command
+from fetalseg import RESEARCH
+from fetalseg.cli._shared import add_command
 
 if TYPE_CHECKING:
     from fetalseg.growth.followup import Change, Followup

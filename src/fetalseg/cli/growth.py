@@ -11,14 +11,15 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fetalseg.cli._shared import RESEARCH, add_command
+from fetalseg import RESEARCH
+from fetalseg.cli._shared import add_command
 from fetalseg.errors import DatingError, GrowthError
 from fetalseg.settings import GrowthSettings
 
 if TYPE_CHECKING:
     from fetalseg.growth.assessment import Assessment
     from fetalseg.growth.charts import Chart
-    from fetalseg.growth.dating import AgeFromHead, Dating
+    from fetalseg.growth.dating import Dating
     from fetalseg.growth.pregnancy import Exam, Pregnancy
     from fetalseg.growth.velocity import Velocity
 
@@ -265,6 +266,7 @@ def _iso(exam: Exam) -> str | None:
 def _print(found: Assessment, others: list[Assessment]) -> None:
     from fetalseg.growth import charts
     from fetalseg.growth.dating import SOURCE_TEXTS, ga_text
+    from fetalseg.growth.wording import age_from_hc_text
 
     if found.ga_days is not None:
         half = f" ± {found.ga_uncertainty_days:g} d" if found.ga_uncertainty_days else ""
@@ -272,7 +274,7 @@ def _print(found: Assessment, others: list[Assessment]) -> None:
         print(f"Age at the scan: {ga_text(found.ga_days)}{half}, by {SOURCE_TEXTS[found.ga_source]}{edd}")
     else:
         print("Age at the scan: not known independently of this head")
-    print(f"Age that this HC suggests: {_age(found.age_from_hc)}")
+    print(f"Age that this HC suggests: {age_from_hc_text(found.age_from_hc)}")
     if found.cephalic_index is not None:
         print(f"Cephalic index: {found.cephalic_index:.1f}")
     print()
@@ -311,19 +313,6 @@ def _range(found: Assessment, measure: str) -> str:
     if measure != "hc" or found.z_low is None or found.z_high is None:
         return ""
     return f" ({found.z_low:+.2f} to {found.z_high:+.2f})"
-
-
-def _age(age: AgeFromHead) -> str:
-    from fetalseg.growth.dating import ga_text
-
-    if age.ga_days is None:
-        return age.reason or "none"
-    ends = (
-        ""
-        if age.low_days is None or age.high_days is None
-        else (f" ({ga_text(age.low_days)} to {ga_text(age.high_days)})")
-    )
-    return f"{ga_text(age.ga_days)}{ends}, {age.formula}"
 
 
 def _print_series(pregnancy: Pregnancy) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from fetalseg.cli._shared import RESEARCH, add_command
+from fetalseg import RESEARCH
+from fetalseg.cli._shared import add_command
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

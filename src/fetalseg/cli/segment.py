@@ -7,8 +7,8 @@ import shlex
 import sys
 from pathlib import Path
 
-from fetalseg import tasks
-from fetalseg.cli._shared import RESEARCH, add_command, add_model_options, progress_bar, segment_settings
+from fetalseg import RESEARCH, tasks
+from fetalseg.cli._shared import add_command, add_model_options, progress_bar, segment_settings
 from fetalseg.errors import SettingsError
 from fetalseg.settings import BatchSettings, GrowthSettings
 

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fetalseg import RESEARCH
 from fetalseg.dataset.agreement import Agreement
 
 WIDTH, HEIGHT = 1280, 720
-_NOTE = "Research use only. Not for diagnosis."
 _PAPER, _STAGE, _INK, _FAINT, _GRID = "#14161a", "#1b1e24", "#ebedf0", "#a0a5ac", "#3a3f48"
 _DOT, _BIAS, _LIMIT = "#00e5ff", "#ffdd00", "#ff8c5a"
 _NAMES = {"hc": "head circumference", "volume": "volume"}
@@ -33,7 +33,7 @@ def draw(agreement: Agreement) -> NDArray[np.uint8]:
     first, second = (_short(name) for name in agreement.names)
     figure.text(0.03, 0.935, f"{first} and {second} on {len(agreement.pairs)} scans", color=_INK, fontsize=17)
     figure.text(0.03, 0.885, _under(agreement), color=_FAINT, fontsize=11)
-    figure.text(0.975, 0.025, _NOTE, color=_INK, fontsize=11, ha="right")
+    figure.text(0.975, 0.025, RESEARCH, color=_INK, fontsize=11, ha="right")
     axes: Any = figure.subplots()
     axes.set_facecolor(_STAGE)
     sizes = np.array([pair.sizes for pair in agreement.pairs if pair.sizes is not None], dtype=float).reshape(-1, 2)

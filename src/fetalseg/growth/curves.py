@@ -18,13 +18,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fetalseg import RESEARCH
 from fetalseg.errors import FetalSegError, GrowthError
 from fetalseg.growth import curve_ink as ink
 from fetalseg.growth.assessment import Assessment
 from fetalseg.growth.charts import OUTER, Chart
 from fetalseg.growth.curve_ink import FAINT, GRID, INK, PAPER, SMALL, TEXT, THIS, TICK, TITLE, Point
 from fetalseg.growth.pregnancy import Exam, Pregnancy
-from fetalseg.growth.wording import RESEARCH, age_source_text, sentence
+from fetalseg.growth.wording import age_source_text, sentence
 
 ENDINGS = (".png", ".svg", ".pdf")
 #: Of a file, in inches and dots an inch.

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fetalseg import RESEARCH
 from fetalseg.growth.followup import Change, Followup
 
 WIDTH, HEIGHT = 1280, 720
-_NOTE = "Research use only. Not for diagnosis."
+
 _PAPER, _STAGE, _INK, _FAINT, _GRID = "#14161a", "#1b1e24", "#ebedf0", "#a0a5ac", "#3a3f48"
 _VOLUME, _PRODUCT, _UP, _DOWN = "#00e5ff", "#ffdd00", "#ff8c5a", "#7bd88f"
 
@@ -35,7 +36,7 @@ def draw(followup: Followup) -> NDArray[np.uint8]:
     told = "growth a year not known" if growth is None else f"mean diameter {growth:+.1f} mm a year"
     under = f"A proposal for a person to judge · baseline {_short(followup.baseline, 44)} · {told}"
     figure.text(0.03, 0.885, under, color=_FAINT, fontsize=11)
-    figure.text(0.975, 0.025, _NOTE, color=_INK, fontsize=11, ha="right")
+    figure.text(0.975, 0.025, RESEARCH, color=_INK, fontsize=11, ha="right")
     left, right = figure.subplots(1, 2)
     _panel(left, followup, "volume", "volume (ml)", _VOLUME, 1.40, 0.35)
     _panel(right, followup, "product", "product (mm²)", _PRODUCT, 1.25, 0.50)

@@ -8,7 +8,6 @@ from fetalseg.growth.dating import SOURCE_TEXTS, AgeFromHead, ga_text
 from fetalseg.growth.pregnancy import Exam
 from fetalseg.growth.velocity import Velocity
 
-RESEARCH = "Research use only. Not for diagnosis."
 _MINUS = "\N{MINUS SIGN}"
 _PM = "±"
 

@@ -14,7 +14,6 @@ from fetalseg.result import Caliper, State
 
 CYAN, YELLOW, WHITE = (0, 229, 255), (255, 221, 0), (255, 255, 255)
 STATE_COLOURS = {State.ACCEPT: (0x00, 0x9E, 0x73), State.CHECK: (0xE6, 0x9F, 0x00), State.REFUSE: (0xD5, 0x5E, 0x00)}
-NOTE = "Research use only. Not for diagnosis."
 FINE = 3  # lines are drawn this many times larger and shrunk: smooth edges
 _MAX_HALF, _MIN_HALF = 1200, 400  # pixels of one half's longer side, and of its width
 

@@ -13,7 +13,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fetalseg import __version__
+from fetalseg import RESEARCH, __version__
 from fetalseg.io.atomic import write_text
 from fetalseg.scan import Scan, Spacing
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from fetalseg.pipeline import Pipeline
     from fetalseg.settings import BatchSettings
 
-NOTE = "Research use only. Not for diagnosis."
 _LIBRARIES = (
     "imagecodecs",
     "napari",
@@ -67,7 +66,7 @@ class Manifest:
         self._inputs: list[dict[str, Any]] = []
         origin = pipeline.provenance
         self._head: dict[str, Any] = {
-            "note": NOTE,
+            "note": RESEARCH,
             "product": product(),
             "command": command,
             "task": pipeline.settings.task,

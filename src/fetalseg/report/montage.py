@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from fetalseg.report.ink import CYAN, FINE, NOTE, YELLOW, Plan, badge, bar, cut, dashes_of, font_of, plain, wrap
+from fetalseg import RESEARCH
+from fetalseg.report.ink import CYAN, FINE, YELLOW, Plan, badge, bar, cut, dashes_of, font_of, plain, wrap
 from fetalseg.result import Caliper, Measurement
 from fetalseg.scan import Spacing
 
@@ -203,8 +204,8 @@ def _caption(measurement: Measurement, width: int, about: str) -> Image.Image:
     if about:
         draw.text((_EDGE, y), cut(about, small, width - 2 * _EDGE), _FAINT, font_of(small))
         y += 1.45 * small
-    draw.text((width - _EDGE, y), NOTE, _INK, font_of(small), anchor="ra")
-    room = width - 3 * _EDGE - font_of(small).getlength(NOTE)
+    draw.text((width - _EDGE, y), RESEARCH, _INK, font_of(small), anchor="ra")
+    room = width - 3 * _EDGE - font_of(small).getlength(RESEARCH)
     # Words that do not fit are left out whole: a cut sentence in small print tells nothing.
     words = "slices counted from 0"
     longer = f"{words} · dashed: longest diameter and its perpendicular"

@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
+from fetalseg import RESEARCH
 from fetalseg.geometry import ellipse as ellipses
 from fetalseg.io.atomic import write_png
 from fetalseg.report.ink import (
     CYAN,
     FINE,
-    NOTE,
     STATE_COLOURS,
     WHITE,
     YELLOW,
@@ -178,9 +178,9 @@ def _strip(result: Result, plan: Plan, frames: int, growth: str) -> Image.Image:
         draw.text(place, legend, _FAINT, font_of(tiny), anchor="ra")
     draw.line([(edge, rows), (width - edge, rows)], (214, 216, 220), max(1, round(0.5 * u)))
     y = rows + round(0.45 * small)
-    note_width = font_of(small).getlength(NOTE)
+    note_width = font_of(small).getlength(RESEARCH)
     draw.text((edge, y), cut(small_print(result, frames), small, width - note_width - 4 * edge), _FAINT, font_of(small))
-    draw.text((width - edge, y), NOTE, _INK, font_of(small), anchor="ra")
+    draw.text((width - edge, y), RESEARCH, _INK, font_of(small), anchor="ra")
     return strip
 
 
