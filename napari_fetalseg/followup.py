@@ -25,8 +25,8 @@ from qtpy.QtWidgets import (
 
 from fetalseg import RESEARCH
 from fetalseg.errors import FetalSegError
-from fetalseg.growth import followup as growth
-from fetalseg.growth.studies import date_in_name, of_result, parse_date
+from fetalseg.followup import rano
+from fetalseg.followup.studies import date_in_name, of_result, parse_date
 from napari_fetalseg import _compat, wording
 from napari_fetalseg.layers.drawing import drawing_of
 from napari_fetalseg.series import Series
@@ -61,7 +61,7 @@ class FollowupWidget(Dock):
         self.session = drawing_of(self.viewer).session
         self._rows: list[_Row] = []
         self._typed: weakref.WeakKeyDictionary[Series, tuple[bool, str]] = weakref.WeakKeyDictionary()
-        self.found: growth.Followup | None = None
+        self.found: rano.Followup | None = None
         self._make_parts()
         for signal in (self.session.added, self.session.removed, self.session.changed):
             self._listen(signal, self.reload)
@@ -170,7 +170,7 @@ class FollowupWidget(Dock):
             studies = [row.study() for row in used]
             self._offer([study.name for study in studies])
             chosen = self.baseline.currentData()
-            self.found = growth.compare(studies, chosen)
+            self.found = rano.compare(studies, chosen)
         except FetalSegError as error:
             self.error.show_error(error)
             for part in (self.proposal, self.table, self.text, self.copy_button):
@@ -188,7 +188,7 @@ class FollowupWidget(Dock):
         self.baseline.setCurrentIndex(max(self.baseline.findData(kept), 0))
         self.baseline.blockSignals(False)
 
-    def _show(self, found: growth.Followup) -> None:
+    def _show(self, found: rano.Followup) -> None:
         self.proposal.setText(
             f"<span style='font-size:large; font-weight:600'>{html.escape(_capital(found.proposal))}</span>"
             "<br>A proposal for a person to judge."
@@ -238,7 +238,7 @@ class _Row:
         """The widgets, from left to right."""
         return self.used, self.date
 
-    def study(self) -> growth.Study:
+    def study(self) -> rano.Study:
         """Return the volume's sizes.
 
         Raises
@@ -264,7 +264,7 @@ def _known_date(series: Series) -> str:
     return named.isoformat() if named else ""
 
 
-def _cells(change: growth.Change, baseline: str) -> list[str]:
+def _cells(change: rano.Change, baseline: str) -> list[str]:
     study = change.study
     by_size = change.category or change.volume_category or wording.UNKNOWN
     return [
@@ -279,7 +279,7 @@ def _cells(change: growth.Change, baseline: str) -> list[str]:
     ]
 
 
-def _brief(change: growth.Change, baseline: str) -> list[str]:
+def _brief(change: rano.Change, baseline: str) -> list[str]:
     """The same in fewer, narrower columns."""
     name, date, volume, volume_change, product, product_change, grown, by_size = _cells(change, baseline)
     study = _breakable(name) if change.study.date is None else date
@@ -295,7 +295,7 @@ def _cell(value: float | None, how: str, unit: str) -> str:
     return wording.UNKNOWN if value is None else f"{value:{how}}{unit}"
 
 
-def _paragraphs(found: growth.Followup) -> str:
+def _paragraphs(found: rano.Followup) -> str:
     out = ""
     for title, sentences in found.told:
         head = f"<span style='color:{AMBER}'>! {title}</span>" if title == "Beware" else title

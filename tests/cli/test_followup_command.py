@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from fetalseg.errors import FetalSegError
-from fetalseg.growth import studies as reader
-from fetalseg.growth.followup import CATEGORIES, Lesion, Study, compare
+from fetalseg.followup import studies as reader
+from fetalseg.followup.rano import CATEGORIES, Lesion, Study, compare
 
 ONE = {"lesion": "all", "status": "ok", "volume_ml": "20", "product_mm2": "1000", "slice_mm": "5", "model": "unet 1"}
 
@@ -203,7 +203,7 @@ def test_missing_inputs(tmp_path):
 @pytest.mark.parametrize("dates", [("2020-01-01", "2021-01-01", "2021-01-01"), (None, None, "2021-01-01")])
 @pytest.mark.parametrize("product", [None, 0.0, 800.0])
 def test_picture_of_any_studies(dates, product):
-    from fetalseg.growth.picture import draw
+    from fetalseg.followup.picture import draw
 
     days = [datetime.date.fromisoformat(day) if day else None for day in dates]
     names = ("a" * 90, "$b_2$", "c")

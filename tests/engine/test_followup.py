@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fetalseg.errors import FetalSegError
-from fetalseg.growth.followup import CATEGORIES, UNKNOWN, Lesion, Study, category, compare, mean_diameter, percent
+from fetalseg.followup.rano import CATEGORIES, UNKNOWN, Lesion, Study, category, compare, mean_diameter, percent
 
 
 def study(name, date=None, product=None, volume=None, **more):

@@ -15,7 +15,7 @@ from fetalseg import RESEARCH
 from fetalseg.cli._shared import add_command
 
 if TYPE_CHECKING:
-    from fetalseg.growth.followup import Change, Followup
+    from fetalseg.followup.rano import Change, Followup
 
 COLUMNS = (
     *("file", "date", "date_source", "days", "baseline", "volume_ml", "product_mm2", "mean_diameter_mm", "lesions"),
@@ -50,8 +50,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(given: argparse.Namespace) -> int:
     """Compare the studies."""
-    from fetalseg.growth.followup import compare
-    from fetalseg.growth.studies import read
+    from fetalseg.followup.rano import compare
+    from fetalseg.followup.studies import read
     from fetalseg.io.atomic import write_text
 
     studies, notes = read(given.inputs, dates=given.dates, pattern=given.patient)
@@ -110,7 +110,7 @@ def _write_picture(out: Path, found: Followup) -> None:
     from fetalseg.io.atomic import write_png
 
     try:
-        from fetalseg.growth.picture import draw
+        from fetalseg.followup.picture import draw
 
         picture = draw(found)
     except ImportError:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from fetalseg.errors import SettingsError, UnreadableError
-from fetalseg.growth.followup import Lesion, Study
+from fetalseg.followup.rano import Lesion, Study
 from fetalseg.result import Result
 
 TABLE = "measurements.csv"

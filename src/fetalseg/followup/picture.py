@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fetalseg import RESEARCH
-from fetalseg.growth.followup import Change, Followup
+from fetalseg.followup.rano import Change, Followup
 
 WIDTH, HEIGHT = 1280, 720
 
