@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -10,13 +9,13 @@ from qtpy.QtWidgets import (
     QFormLayout,
     QPushButton,
     QSpinBox,
-    QToolButton,
     QVBoxLayout,
     QWidget,
 )
 
 from fetalseg.settings import DEVICES, SegmentSettings
 from napari_fetalseg import preferences
+from napari_fetalseg.fold import Fold
 
 
 class Advanced(QWidget):
@@ -54,15 +53,7 @@ class Advanced(QWidget):
         form.addRow(self.keep_largest)
         form.addRow("Device", self.device)
         form.addRow(self.reset)
-        self.fold = QToolButton()
-        self.fold.setText("Advanced")
-        self.fold.setCheckable(True)
-        self.fold.setAutoRaise(True)
-        self.fold.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
-        self.fold.setArrowType(Qt.ArrowType.RightArrow)
-        self.fold.toggled.connect(inside.setVisible)
-        self.fold.toggled.connect(self._turn_arrow)
-        inside.hide()
+        self.fold = Fold("Advanced", inside)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.fold)
@@ -75,9 +66,6 @@ class Advanced(QWidget):
         for name in ("level", "flips", "second_look", "keep_largest", "device"):
             self._form.setRowVisible(getattr(self, name), name in choices)
         self.setVisible(bool(choices))
-
-    def _turn_arrow(self, on: bool) -> None:
-        self.fold.setArrowType(Qt.ArrowType.DownArrow if on else Qt.ArrowType.RightArrow)
 
     def show_level(self, level: float) -> None:
         """Say which level is the model's own."""
