@@ -6,7 +6,7 @@ import contextlib
 import errno
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from fetalseg.errors import OutputError
 
-_FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
+_FULL = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
 _REASONS = {
     errno.EROFS: "the disk is read-only",
     errno.ENAMETOOLONG: "its name is too long",
@@ -81,6 +81,11 @@ def make_folder(folder: str | Path) -> Path:
     return folder
 
 
+def is_full(error: OutputError) -> bool:
+    """Whether a file was not written because the disk is full: then no other will be."""
+    return isinstance(error.__cause__, OSError) and error.__cause__.errno in _FULL
+
+
 def output_error(path: Path, error: OSError) -> OutputError:
     """Return the sentence for a file that can't be written."""
     if error.errno in _FULL:
@@ -99,7 +104,9 @@ def write_text(path: str | Path, text: str, *, sync: bool = False) -> Path:
     return atomic_write(path, lambda file: file.write(text.encode("utf-8", "backslashreplace")), sync=sync)
 
 
-def write_mask(path: str | Path, mask: NDArray[np.generic]) -> Path:
+def write_mask(
+    path: str | Path, mask: NDArray[np.generic], *, about: Mapping[str, str] | None = None, sync: bool = False
+) -> Path:
     """Write a mask as compressed TIFF in its own shape: uint8, or uint16 where it is given as that.
 
     Parameters
@@ -107,16 +114,21 @@ def write_mask(path: str | Path, mask: NDArray[np.generic]) -> Path:
     path : path
     mask : ndarray, shape (..., rows, columns)
         0 or False outside; other labels are kept.
+    about : mapping, optional
+        Goes into the file's description.
+    sync : bool
+        See `atomic_write`.
     """
     import tifffile
 
     array = np.ascontiguousarray(mask, np.uint16 if mask.dtype == np.uint16 else np.uint8)
+    told = {"compression": "zlib", "software": "napari-fetalseg", "metadata": about or {}}
 
     def write(file: BinaryIO) -> None:
         # minisblack: a stack of three frames is no colour picture. The shape is kept by tifffile's description.
-        tifffile.imwrite(file, array, photometric="minisblack", compression="zlib", software="napari-fetalseg")
+        tifffile.imwrite(file, array, photometric="minisblack", **told)
 
-    return atomic_write(path, write)
+    return atomic_write(path, write, sync=sync)
 
 
 def write_png(path: str | Path, picture: NDArray[np.uint8]) -> Path:

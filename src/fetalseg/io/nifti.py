@@ -222,7 +222,7 @@ def _bare(header: Any) -> Any:
     return own
 
 
-def write(path: str | Path, stored: NDArray[Any], header: Any) -> Path:
+def write(path: str | Path, stored: NDArray[Any], header: Any, about: str = "") -> Path:
     """Write integers of the stored shape as .nii.gz that lies where the volume of `header` lies.
 
     Parameters
@@ -232,8 +232,11 @@ def write(path: str | Path, stored: NDArray[Any], header: Any) -> Path:
         In the order of the volume's own axes.
     header : nibabel.Nifti1Header or Nifti2Header
         Affine, codes, sizes and units are taken over bit by bit; the numbers are not scaled.
+    about : str
+        Up to 79 ASCII characters for the header's description.
     """
     own = _bare(header)
+    own["descrip"] = about.encode("ascii")
     own.set_data_dtype(stored.dtype)
     own.set_data_shape(stored.shape)
     own["vox_offset"] = _FIRST_VOXEL[int(own["sizeof_hdr"])]
