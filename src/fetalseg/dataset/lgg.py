@@ -118,4 +118,4 @@ def without_tumour(folder: Path) -> list[Any]:
     """List readable scans in a folder in which no tumour is to be found."""
     from fetalseg.io import folders
 
-    return [item for item in folders.expand([folder]).items if not item.error]
+    return [item for item in folders.expand([folder], volumes=True).items if not item.error]
