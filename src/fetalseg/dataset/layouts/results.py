@@ -51,7 +51,18 @@ def scans(store: Store, source: Path, options: ImportOptions) -> Iterator[Coming
         yield from found
 
 
-def _rows(source: Path, task: str) -> list[dict[str, str]]:
+def names(source: Path) -> list[str]:
+    """Return the scans that a folder of results names.
+
+    Raises
+    ------
+    DatasetError
+        If it holds no results.
+    """
+    return list(dict.fromkeys(row["file"] for row in _rows(source) if row["status"] != "error"))
+
+
+def _rows(source: Path, task: str | None = None) -> list[dict[str, str]]:
     path = source / _TABLE if source.is_dir() else source
     try:
         with path.open(newline="", encoding="utf-8-sig") as handle:
@@ -61,7 +72,7 @@ def _rows(source: Path, task: str) -> list[dict[str, str]]:
     if not rows or not {"file", "status", "task", "model_sha256"} <= set(rows[0]):
         raise DatasetError(f"{path} is no table of 'fetalseg segment', or an empty one.")
     others = {row["task"] for row in rows if row["status"] != "error"} - {task}
-    if others:
+    if task is not None and others:
         raise DatasetError(
             f"{path} holds results of the task {', '.join(sorted(others))}; the data set is for '{task}'."
         )
