@@ -114,6 +114,12 @@ class BatchSettings(_Settings):
         A csv of exams with scan date and dating: heads are assessed on a growth chart.
     sr : bool
         Whether to write DICOM structured reports of heads that came from DICOM.
+    instances : str, optional
+        Of ultrasound DICOM in folders, the instance numbers to take, such as ``"1,4-9"``; all by default.
+    keep_identifiers : bool
+        Whether patient id, accession number and study of DICOM files are written into the tables.
+    parquet : bool
+        Whether ``measurements.parquet`` has to be written; else it is for several scans where pyarrow is installed.
     """
 
     pattern: str | None = None
@@ -123,6 +129,9 @@ class BatchSettings(_Settings):
     series: str | None = None
     exams: str | None = None
     sr: bool = False
+    instances: str | None = None
+    keep_identifiers: bool = False
+    parquet: bool = False
 
 
 @dataclass(frozen=True)
@@ -166,8 +175,12 @@ class TrainSettings(_Settings):
         Of the architecture, where they differ from its `DEFAULTS`.
     imagenet : bool
         Start the encoder from ImageNet weights (needs the extra ``train``).
-    precision : {"float32", "bfloat16"}
-        Of the convolutions while training: bfloat16 halves the time of dense networks, also on recent CPUs.
+    precision : {"auto", "float32", "bfloat16"}
+        Of the convolutions while training: bfloat16 halves the time of dense networks, also on recent CPUs. ``"auto"``
+        is bfloat16 on a CUDA device that computes in it, else float32.
+    patience : int
+        Training ends early after so many epochs without a better validation Dice, and the weights of the best epoch
+        are kept; 0 is never: all epochs run and the last weights are kept, as the schedule is made for.
     version, data_licence, weights_licence, limits : str
         What the model card says; they change no weight.
     """
@@ -194,7 +207,8 @@ class TrainSettings(_Settings):
     gain_high: float = 1.3
     parameters: Mapping[str, Any] = field(default_factory=dict)
     imagenet: bool = True
-    precision: Literal["float32", "bfloat16"] = "float32"
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    patience: int = 0
     version: str = "1.0"
     data_licence: str = ""
     weights_licence: str = ""
@@ -205,10 +219,12 @@ class TrainSettings(_Settings):
             raise SettingsError("The network's input size must be a multiple of 32 in rows and columns.")
         if not 0 <= self.kept_out < 1:
             raise SettingsError(f"kept_out must be a share from 0 to below 1, not {self.kept_out}.")
-        if self.precision not in ("float32", "bfloat16"):
-            raise SettingsError(f"precision must be 'float32' or 'bfloat16', not '{self.precision}'.")
+        if self.precision not in ("auto", "float32", "bfloat16"):
+            raise SettingsError(f"precision must be 'auto', 'float32' or 'bfloat16', not '{self.precision}'.")
         if self.epochs < 1 or self.batch_size < 1:
             raise SettingsError("epochs and batch_size must be at least 1.")
+        if self.patience < 0:
+            raise SettingsError("patience is a number of epochs, 0 for no early stopping; it can't be negative.")
 
 
 @dataclass(frozen=True)
@@ -265,7 +281,7 @@ class VolumeTrainSettings(TrainSettings):
     gamma_high: float = 1.25
     gain_low: float = 0.8
     gain_high: float = 1.25
-    precision: Literal["float32", "bfloat16"] = "bfloat16"
+    precision: Literal["auto", "float32", "bfloat16"] = "bfloat16"
 
 
 def train_settings(path: Path) -> TrainSettings:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import csv
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 from fetalseg import RESEARCH
 from fetalseg.cli._shared import add_command, add_model_options, progress_bar, segment_settings
 from fetalseg.dataset.items import Item
+from fetalseg.dataset.split import Split
 from fetalseg.errors import SettingsError
 
 _Kept = TypeVar("_Kept", "Item", "Volume")
@@ -184,9 +184,8 @@ def _part(items: list[_Kept], part: str, split: Path) -> list[_Kept]:
         return items
     if not split.exists():
         raise SettingsError(f"--part {part} needs the split.csv of the model's training; {split} is not there.")
-    with split.open(newline="", encoding="utf-8") as handle:
-        parts = {row["filename"].rsplit("/", 1)[-1]: row["part"] for row in csv.DictReader(handle)}
-    chosen = [item for item in items if parts.get(item.path.name) == part]
+    parts = Split.read(split).parts_of(items)
+    chosen = [item for item in items if parts.get(item.name) == part]
     if not chosen:
         raise SettingsError(f"No picture of this folder is in the part '{part}' of {split.name}.")
     return chosen

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from fetalseg.errors import ModelError
+from fetalseg.io.atomic import write_text
 
 SCHEMA = 1
 
@@ -66,8 +67,8 @@ class Card:
         return self.input_rows, self.input_columns
 
     def write(self, path: Path) -> None:
-        """Write the card as JSON."""
-        path.write_text(json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        """Write the card as JSON, atomically. Raises `OutputError`."""
+        write_text(path, json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n")
 
     @classmethod
     def read(cls, path: Path) -> Card:

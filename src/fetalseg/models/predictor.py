@@ -82,14 +82,14 @@ class Predictor:
                 _log.warning("'%s' lacks an operation of this network, the CPU goes on: %s", self.device, error)
                 self._network, self.device, self.at_once = self._network.float().to("cpu"), "cpu", _at_once("cpu")
             except RuntimeError as error:
-                if not _memory_ran_out(error):
+                if not memory_ran_out(error):
                     raise
                 if self.at_once == 1:
                     raise DeviceError(
                         f"The memory of '{self.device}' does not suffice for this model; choose the device 'cpu'."
                     ) from error
                 self.at_once = max(1, self.at_once // 2)
-                _empty_cache(self.device)
+                empty_cache(self.device)
                 _log.warning("The memory of '%s' ran out; %d pictures at once from now on.", self.device, self.at_once)
 
     def _answer(self, given: torch.Tensor) -> torch.Tensor:
@@ -112,14 +112,16 @@ class Predictor:
         return f"{where} · {self.card.name} {self.card.version}"
 
 
-def _memory_ran_out(error: RuntimeError) -> bool:
+def memory_ran_out(error: RuntimeError) -> bool:
+    """Return whether an error says that a device's memory did not suffice."""
     import torch
 
     # Apple's backend raises a plain RuntimeError that says so.
     return isinstance(error, torch.OutOfMemoryError) or "out of memory" in str(error)
 
 
-def _empty_cache(device: str) -> None:
+def empty_cache(device: str) -> None:
+    """Give back what torch keeps of a device's memory."""
     import torch
 
     if device == "cuda":

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fetalseg.errors import ModelError
+from fetalseg.io.atomic import atomic_write
 from fetalseg.models import architectures
 from fetalseg.models.card import Card, file_sha256
 
@@ -18,17 +18,15 @@ CARD = "card.json"
 
 
 def save(network: torch.nn.Module, path: Path) -> str:
-    """Write a network's weights atomically in half precision; return the file's SHA-256."""
+    """Write a network's weights atomically in half precision; return the file's SHA-256. Raises `OutputError`."""
     import torch
-    from safetensors.torch import save_file
+    from safetensors.torch import save as packed
 
     tensors = {
         k: (v.to(torch.float16) if v.dtype.is_floating_point else v).detach().cpu().clone().contiguous()
         for k, v in network.state_dict().items()
     }
-    beside = path.with_name(path.name + ".part")
-    save_file(tensors, beside)
-    os.replace(beside, path)
+    atomic_write(path, lambda file: file.write(packed(tensors)))
     return file_sha256(path)
 
 

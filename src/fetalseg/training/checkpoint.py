@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from fetalseg.errors import ModelError
+from fetalseg.io.atomic import atomic_write
 
 NAME = "checkpoint.safetensors"
+
+#: The weights of the best epoch by name, on the CPU; empty before the first epoch is over.
+Best = dict[str, torch.Tensor]
 
 
 def save(
@@ -19,6 +22,7 @@ def save(
     network: torch.nn.Module,
     average: torch.nn.Module,
     optimizer: torch.optim.Optimizer,
+    best: Best,
     state: dict[str, Any],
 ) -> None:
     """Write a checkpoint atomically.
@@ -26,24 +30,51 @@ def save(
     Parameters
     ----------
     state : dict
-        Plain values (epoch, step, curves), stored in the file's header.
+        Plain values (epoch, step, curves, what is trained), stored in the file's header.
+
+    Raises
+    ------
+    OutputError
     """
-    from safetensors.torch import save_file
+    from safetensors.torch import save as packed
 
     tensors = {f"network.{k}": v for k, v in network.state_dict().items()}
     tensors |= {f"average.{k}": v for k, v in average.state_dict().items()}
+    tensors |= {f"best.{k}": v for k, v in best.items()}
     for number, values in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{number}.{k}": torch.as_tensor(v) for k, v in values.items()}
-    beside = folder / (NAME + ".part")
     # Cloned: safetensors refuses tensors that share memory, and wants them contiguous.
-    save_file({k: v.detach().clone().contiguous() for k, v in tensors.items()}, beside, {"state": json.dumps(state)})
-    os.replace(beside, folder / NAME)
+    whole = {k: v.detach().clone().contiguous() for k, v in tensors.items()}
+    atomic_write(folder / NAME, lambda file: file.write(packed(whole, {"state": json.dumps(state)})), sync=True)
+
+
+def about(folder: Path) -> dict[str, Any] | None:
+    """Return what the checkpoint of a folder was trained with, or None where there is none.
+
+    Empty for a checkpoint that does not tell.
+
+    Raises
+    ------
+    ModelError
+        If the checkpoint is damaged.
+    """
+    from safetensors import safe_open
+
+    path = folder / NAME
+    if not path.exists():
+        return None
+    try:
+        with safe_open(path, framework="pt") as handle:
+            found: dict[str, Any] = json.loads((handle.metadata() or {})["state"]).get("about", {})
+    except Exception as error:  # safetensors raises its own family
+        raise ModelError(f"{path} is damaged; delete it to start anew.") from error
+    return found
 
 
 def load(
     folder: Path, network: torch.nn.Module, average: torch.nn.Module, optimizer: torch.optim.Optimizer
-) -> dict[str, Any] | None:
-    """Restore a checkpoint; return its state, or None where there is none.
+) -> tuple[dict[str, Any], Best] | None:
+    """Restore a checkpoint; return its state and the best weights, or None where there is none.
 
     Raises
     ------
@@ -70,7 +101,8 @@ def load(
     whole = optimizer.state_dict()
     whole["state"] = values
     optimizer.load_state_dict(whole)
-    return state
+    # Checkpoints of before best weights were kept have none: the last ones then stand for them.
+    return state, _under(tensors, "best.") or _under(tensors, "average.")
 
 
 def _under(tensors: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:

@@ -16,6 +16,7 @@ error      text
 
 A training that goes on writes ``start`` again, then the rows of the epochs that are behind it: what stands before
 the last ``start`` is past. ``control.json`` is ``{"do": "run"}``, ``"pause"`` or ``"stop"``, written by whoever steers.
+A training that was killed tells no end: `running` knows whether one is at work.
 """
 
 from __future__ import annotations
@@ -23,14 +24,17 @@ from __future__ import annotations
 import contextlib
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
+from fetalseg.errors import OutputError
 from fetalseg.io.atomic import make_folder, output_error, write_text
 
 EVENTS = "events.jsonl"
 CONTROL = "control.json"
+_LOCK = ".fetalseg-lock"
 
 Do = Literal["run", "pause", "stop"]
 Reason = Literal["done", "stopped", "early"]
@@ -187,3 +191,40 @@ class Steering:
         except (OSError, ValueError, KeyError, TypeError):
             return "run"
         return do if do in ("run", "pause", "stop") else "run"
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Hold a folder while a training writes to it; it is free again when the process ends, however it ends.
+
+    Raises
+    ------
+    OutputError
+        If another training holds it, or it can't be written to.
+    """
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(make_folder(folder) / _LOCK)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise OutputError(
+            f"Another training is running in {folder}; stop it first, or choose another folder."
+        ) from error
+    except OSError as error:
+        raise output_error(folder / _LOCK, error) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def running(folder: Path) -> bool:
+    """Return whether a training is at work in a folder."""
+    if not (folder / _LOCK).exists():
+        return False
+    try:
+        with held(folder):
+            return False
+    except OutputError:
+        return True

@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-import csv
+import contextlib
 import importlib.metadata
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fetalseg.dataset import hc18, sources
+from fetalseg.dataset import split as splits
 from fetalseg.dataset.items import groups, split
-from fetalseg.errors import DatasetError, SettingsError
+from fetalseg.dataset.split import Named, Split
+from fetalseg.errors import DatasetError, FetalSegError, SettingsError
 from fetalseg.models import architectures, catalogue, weights
 from fetalseg.models.card import Card
 from fetalseg.settings import HeadTrainSettings, TrainSettings, VolumeTrainSettings
+from fetalseg.training import events
 
 if TYPE_CHECKING:
-    from fetalseg.training.fit import Data
+    from fetalseg.training.fit import Data, Fitted
 
 Log = Callable[[str], None]
+
+_KEPT = ("calibrate", "report")
 
 
 def train(
@@ -33,10 +38,14 @@ def train(
     negatives: Sequence[Path] = (),
     card_from: Path | None = None,
     start: catalogue.Model | None = None,
+    split: Path | None = None,
+    resume: bool = False,
     device: str = "cpu",
     log: Log = lambda text: None,
 ) -> Card:
     """Train a model and write it to a folder.
+
+    What happens is told in the folder's ``events.jsonl``; ``control.json`` pauses or stops it (`training.events`).
 
     Parameters
     ----------
@@ -56,22 +65,78 @@ def train(
         level, intervals and figures are then that model's, and the card says so.
     start : catalogue.Model, optional
         A model to train on from, instead of ImageNet or random weights.
+    split : Path, optional
+        A ``split.csv`` to keep to, instead of a new split; scans that it does not name are left out, and counted.
+    resume : bool
+        Go on with a training that was begun with other settings or other data.
+
+    Raises
+    ------
+    SettingsError
+        If `out` holds another training and `resume` is not set, or can't go on with it.
+    Cancelled
+        If it is stopped before there are weights to keep.
+    DatasetError, ModelError, DeviceError, OutputError
     """
+    with events.held(out):
+        told = events.Writer(out)
+        try:
+            prepared = _prepared(data, settings, negatives, split)
+            card = _trained(prepared, data, out, settings, name, start, card_from, resume, device, told, log)
+        except BaseException as error:
+            words = str(error) if isinstance(error, FetalSegError) else f"{type(error).__name__}: {error}"
+            with contextlib.suppress(FetalSegError):
+                told.error("Interrupted; started again it goes on." if isinstance(error, KeyboardInterrupt) else words)
+            raise
+        finally:
+            events.clear(out)
+    return card
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """What `fit` takes, the part of each scan, and the counts that the card tells."""
+
+    data: Data
+    split: Split
+    counts: dict[str, int]
+
+
+def _trained(
+    prepared: _Prepared,
+    data: Path,
+    out: Path,
+    settings: TrainSettings,
+    name: str,
+    start: catalogue.Model | None,
+    card_from: Path | None,
+    resume: bool,
+    device: str,
+    told: events.Writer,
+    log: Log,
+) -> Card:
+    """Train on what was prepared and write the model."""
     import torch
 
-    from fetalseg.training.curves import curves, draw
+    from fetalseg.training import resume as resuming
+    from fetalseg.training.curves import draw
     from fetalseg.training.fit import fit
 
-    if isinstance(settings, HeadTrainSettings):
-        made, parts, counts = _heads(data, settings, negatives)
-    elif isinstance(settings, VolumeTrainSettings):
-        made, parts, counts = _volumes(data, settings, negatives)
-    else:
-        raise SettingsError("The settings must be those of a head's or of a volume's training.")
-    out.mkdir(parents=True, exist_ok=True)
-    _write_split(out / "split.csv", parts)
+    about = resuming.about(settings, start.card.sha256 if start else None)
+    changes = resuming.check(out, about, prepared.split, resume=resume)
+    prepared.split.write(out / splits.NAME)
+    counts = prepared.counts
     log(" · ".join(f"{key.replace('_', ' ')} {value}" for key, value in counts.items()))
-
+    told.start(
+        epochs=settings.epochs,
+        steps=prepared.data.steps,
+        device=device,
+        batch_size=settings.batch_size,
+        counts=counts,
+        seed=settings.seed,
+    )
+    if changes:
+        told.note(f"Going on with {'; '.join(changes)}.")
     torch.manual_seed(settings.seed)
     architecture = architectures.get(settings.arch)
     parameters = {**architecture.DEFAULTS, **settings.parameters}
@@ -81,18 +146,41 @@ def train(
             weights.start_from(network, start.load())
         elif settings.imagenet:
             architecture.start_from_imagenet(network)
-    network = fit(network, made, settings, out, device=device, log=log)
-    card = Card(
-        name=name or settings.arch,
+    fitted = fit(network, prepared.data, settings, out, events=told, about=about, device=device, log=log)
+    card = _card(fitted, prepared.counts, data, out, settings, parameters, start)
+    card = replace(card, name=name or settings.arch)
+    if card_from is not None:
+        card = _with_figures_of(card, Card.read(card_from / weights.CARD))
+    card.write(out / weights.CARD)
+    draw(out / "curves.csv", out / "curves.png", title=f"{card.title} · {card.task}")
+    told.end(fitted.reason)
+    return card
+
+
+def _card(
+    fitted: Fitted,
+    counts: Mapping[str, int],
+    data: Path,
+    out: Path,
+    settings: TrainSettings,
+    parameters: Mapping[str, Any],
+    start: catalogue.Model | None,
+) -> Card:
+    """Write the weights and return their card."""
+    from fetalseg.training.curves import curves
+
+    return Card(
+        name=settings.arch,
         task=settings.task,
         arch=settings.arch,
-        title=architecture.TITLE,
+        title=architectures.get(settings.arch).TITLE,
         version=settings.version,
         parameters=parameters,
         input_rows=settings.input_rows,
         input_columns=settings.input_columns,
-        sha256=weights.save(network, out / weights.WEIGHTS),
+        sha256=weights.save(fitted.network, out / weights.WEIGHTS),
         training={"settings": settings.to_dict(), **counts, "versions": _versions()}
+        | {"ended": fitted.reason, "weights_of_epoch": fitted.epoch}
         | sources.version(data)
         | ({"started_from": {"model": start.card.name, "sha256": start.card.sha256}} if start else {})
         | {"curves": curves(out / "curves.csv")},
@@ -100,27 +188,28 @@ def train(
         weights_licence=settings.weights_licence,
         limits=settings.limits,
     )
-    if card_from is not None:
-        card = _with_figures_of(card, Card.read(card_from / weights.CARD))
-    card.write(out / weights.CARD)
-    draw(out / "curves.csv", out / "curves.png", title=f"{card.title} · {card.task}")
-    return card
 
 
-#: What `fit` takes, the part of each scan (name to exam and part), and the counts that the card tells.
-_Prepared = tuple["Data", dict[str, tuple[str, str]], dict[str, int]]
+def _prepared(data: Path, settings: TrainSettings, negatives: Sequence[Path], split: Path | None) -> _Prepared:
+    given = Split.read(split) if split else None
+    if isinstance(settings, HeadTrainSettings):
+        return _heads(data, settings, negatives, given)
+    if isinstance(settings, VolumeTrainSettings):
+        return _volumes(data, settings, negatives, given)
+    raise SettingsError("The settings must be those of a head's or of a volume's training.")
 
 
-def _heads(data: Path, settings: HeadTrainSettings, negatives: Sequence[Path]) -> _Prepared:
+def _heads(data: Path, settings: HeadTrainSettings, negatives: Sequence[Path], given: Split | None) -> _Prepared:
     from fetalseg.training.augment import Picture
     from fetalseg.training.batches import HeadData
 
     items, empty = sources.heads(data)
-    parts = split([*items, *empty], settings.kept_out, settings.seed)
-    others = [item for item in empty if parts[item.name] == "train"]
+    every = [*items, *empty]
+    parts = given.parts_of(every) if given else split(every, settings.kept_out, settings.seed)
+    others = [item for item in empty if parts.get(item.name) == "train"]
     others += [item for folder in negatives for item in hc18.negatives(folder)]
-    kept = [i for i in items if parts[i.name] != "train"]
-    trained = [i for i in items if parts[i.name] == "train"]
+    kept = [i for i in items if parts.get(i.name) in _KEPT]
+    trained = [i for i in items if parts.get(i.name) == "train"]
     if not trained:
         raise DatasetError(f"{data}: no picture is left to train on; lower kept_out or add pictures.")
     size = (settings.input_rows, settings.input_columns)
@@ -136,18 +225,18 @@ def _heads(data: Path, settings: HeadTrainSettings, negatives: Sequence[Path]) -
         "kept_out_pictures": len(kept),
         "kept_out_exams": len(groups(kept)),
         "pictures_without_head": len(others),
-    }
-    return made, {i.name: (i.group, parts[i.name]) for i in (*items, *empty)}, counts
+    } | _left_out(every, parts)
+    return _Prepared(made, Split.of(every, parts), counts)
 
 
-def _volumes(data: Path, settings: VolumeTrainSettings, negatives: Sequence[Path]) -> _Prepared:
+def _volumes(data: Path, settings: VolumeTrainSettings, negatives: Sequence[Path], given: Split | None) -> _Prepared:
     from fetalseg.dataset import lgg
     from fetalseg.training.volumes import Prepared, VolumeData
 
     items = sources.volumes(data)
-    parts = lgg.split(items, settings.kept_out, settings.seed)
-    kept = [v for v in items if parts[v.name] != "train"]
-    trained = [v for v in items if parts[v.name] == "train"]
+    parts = given.parts_of(items) if given else lgg.split(items, settings.kept_out, settings.seed)
+    kept = [v for v in items if parts.get(v.name) in _KEPT]
+    trained = [v for v in items if parts.get(v.name) == "train"]
     if not trained:
         raise DatasetError(f"{data}: no volume is left to train on; lower kept_out or add volumes.")
     size = (settings.input_rows, settings.input_columns)
@@ -170,8 +259,14 @@ def _volumes(data: Path, settings: VolumeTrainSettings, negatives: Sequence[Path
         "kept_out_volumes": len(kept),
         "kept_out_patients": len({v.group for v in kept}),
         "volumes_without_tumour": len(without),
-    }
-    return made, {v.name: (v.group, parts[v.name]) for v in items}, counts
+    } | _left_out(items, parts)
+    return _Prepared(made, Split.of(items, parts), counts)
+
+
+def _left_out(items: Sequence[Named], parts: Mapping[str, str]) -> dict[str, int]:
+    """The number of scans that a given split does not name, where there are any."""
+    number = sum(item.name not in parts for item in items)
+    return {"left_out": number} if number else {}
 
 
 def _with_figures_of(card: Card, measured: Card) -> Card:
@@ -204,10 +299,3 @@ def _grey(path: Path) -> np.ndarray[Any, np.dtype[Any]]:
 
 def _versions() -> dict[str, str]:
     return {p: importlib.metadata.version(p) for p in ("torch", "segmentation-models-pytorch", "numpy")}
-
-
-def _write_split(path: Path, parts: dict[str, tuple[str, str]]) -> None:
-    with path.open("w", newline="", encoding="utf-8") as handle:
-        writer = csv.writer(handle)
-        writer.writerow(["filename", "exam", "part"])
-        writer.writerows([name, *where] for name, where in parts.items())
