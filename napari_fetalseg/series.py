@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -84,6 +85,32 @@ class Edit:
         """Whether an older edit that still waits needs not be done any more."""
         mine = (self.series, self.frame, self.change, self.part)
         return mine == (older.series, older.frame, older.change, older.part) and self.change != "slice"
+
+
+def series_for(
+    there: Sequence[Series],
+    layer: Any,
+    source: Source,
+    settings: SegmentSettings,
+    frames: Sequence[int],
+    spacing: Spacing | None,
+) -> Series:
+    """Return the newest series of an image when it has none of these frames yet; else a new one: an edit stays."""
+    mine = [s for s in there if s.image() is layer]
+    if mine:
+        last = mine[-1]
+        fits = last.settings == settings and last.geometry.shape == source.geometry.shape
+        if fits and last.results and not any(last.base(f) for f in frames):
+            return last
+    number = max((s.number for s in mine), default=0) + 1
+    title = layer.name if number == 1 else f"{layer.name} [{number}]"
+    return Series(title, number, weakref.ref(layer), source.geometry, settings, source, spacing)
+
+
+def merges_into(there: Sequence[Series], layer: Any, source: Source, settings: SegmentSettings) -> Series | None:
+    """Return the newest series of an image where it is by the same model: single slices are put into it."""
+    mine = [s for s in there if s.image() is layer and s.volume and s.results]
+    return mine[-1] if mine and mine[-1].takes(source, settings) else None
 
 
 def lesions(result: Result) -> list[str]:

@@ -21,7 +21,7 @@ from fetalseg.settings import SegmentSettings
 from napari_fetalseg import spacing as spacings
 from napari_fetalseg import work, workers
 from napari_fetalseg.layers.image import Source
-from napari_fetalseg.series import ALL, PROGRAM, Change, Chooser, Edit, Series, lesions
+from napari_fetalseg.series import ALL, PROGRAM, Change, Chooser, Edit, Series, lesions, merges_into, series_for
 
 
 class Session:
@@ -43,11 +43,13 @@ class Session:
     failed = Signal(object)  # exception
     told = Signal(str)  # a sentence for the status line
     loaded = Signal(str)  # device and model
+    touched = Signal(object, int)  # series, frame: a person changed it; its numbers follow with `changed`
     added = Signal(object, object)  # series, frames
     changed = Signal(object, object, str)  # series, frames, change
     removed = Signal(object, object)  # series, frames
     selected = Signal(object, object, str)  # series or None, frame or None, chooser
     spacing_changed = Signal(object)  # image layer
+    models_changed = Signal(str)  # task: a model was added or removed, or another one is the default
 
     def __init__(self) -> None:
         self.series: list[Series] = []
@@ -83,7 +85,7 @@ class Session:
             If the layer can't be a scan, or a run is going on.
         """
         source, spacing = self._begin(layer)
-        series = self._series_for(layer, source, settings, frames, spacing)
+        series = series_for(self.series, layer, source, settings, frames, spacing)
         first = [True]
 
         def take(results: list[Result]) -> None:
@@ -117,8 +119,8 @@ class Session:
         """
         source, spacing = self._begin(layer)
         source.check_volume()
-        there = self._merges_into(layer, source, settings) if slices is not None else None
-        series = there or self._series_for(layer, source, settings, [0], spacing)
+        there = merges_into(self.series, layer, source, settings) if slices is not None else None
+        series = there or series_for(self.series, layer, source, settings, [0], spacing)
         # What a slice's regions belong to is known beside their neighbours only: until then nothing is a speck.
         asked = replace(settings, smallest_lesion_voxels=0) if there else settings
 
@@ -175,11 +177,6 @@ class Session:
         self.started.emit(series, total)
         self._job = workers.start(make, item, end)
 
-    def _merges_into(self, layer: Any, source: Source, settings: SegmentSettings) -> Series | None:
-        """The newest series of the image by the same model."""
-        mine = [s for s in self.series if s.image() is layer and s.volume and s.results]
-        return mine[-1] if mine and mine[-1].takes(source, settings) else None
-
     def cancel(self) -> None:
         """Stop the run; what is finished stays."""
         if self._job is not None:
@@ -198,19 +195,20 @@ class Session:
         self._job = self._edit_job = self._running = None
         self._edits.clear()
 
-    def _series_for(
-        self, layer: Any, source: Source, settings: SegmentSettings, frames: Sequence[int], spacing: Spacing | None
+    def adopt(
+        self, layer: Any, results: Sequence[Result], settings: SegmentSettings, spacing: Spacing | None
     ) -> Series:
-        """The newest series of the image when it has none of these frames yet; else a new one: an edit stays."""
-        mine = [s for s in self.series if s.image() is layer]
-        if mine:
-            last = mine[-1]
-            fits = last.settings == settings and last.geometry.shape == source.geometry.shape
-            if fits and last.results and not any(last.base(f) for f in frames):
-                return last
-        number = max((s.number for s in mine), default=0) + 1
-        title = layer.name if number == 1 else f"{layer.name} [{number}]"
-        return Series(title, number, weakref.ref(layer), source.geometry, settings, source, spacing)
+        """Take results of an image layer that were made, or kept, elsewhere; `spacing` is the image's.
+
+        Raises
+        ------
+        FetalSegError
+            If the layer can't be a scan.
+        """
+        self._spacings[layer] = spacing
+        series = series_for(self.series, layer, Source.of(layer), settings, [r.frame for r in results], spacing)
+        self._add(series, list(results))
+        return series
 
     def _add(self, series: Series, results: list[Result]) -> None:
         if not series.volume:
@@ -273,6 +271,7 @@ class Session:
             return
         self._edits = [e for e in self._edits if not edit.replaces(e)]
         self._edits.append(edit)
+        self.touched.emit(edit.series, edit.frame)
         self._work()
 
     def _work(self) -> None:

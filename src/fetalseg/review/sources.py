@@ -13,20 +13,19 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from fetalseg import tasks
-from fetalseg.batch.run import choose_spacing
 from fetalseg.dataset import folder as datasets
 from fetalseg.dataset.adding import Coming, New, Report, add
 from fetalseg.dataset.annotation import Prediction
 from fetalseg.dataset.layouts import ImportOptions
 from fetalseg.dataset.layouts import results as layout
-from fetalseg.dataset.layouts.common import exam_of
+from fetalseg.dataset.layouts.common import exam_of, with_spacing
 from fetalseg.dataset.store import Store
 from fetalseg.errors import Cancelled, DatasetError, FetalSegError
 from fetalseg.io import folders
 from fetalseg.pipeline import Cancel, Pipeline
 from fetalseg.result import Result
 from fetalseg.scan import Scan
-from fetalseg.settings import BatchSettings, SegmentSettings
+from fetalseg.settings import SegmentSettings
 
 _log = logging.getLogger(__name__)
 # A lock, and the whole table, are written for what came together in so many seconds.
@@ -108,8 +107,7 @@ def scans(
         yield "The model", str(error)
     for item in inputs:
         try:
-            scan = item.read()
-            scan = scan.with_spacing(choose_spacing(scan, BatchSettings()))
+            scan = with_spacing(item.read(), ImportOptions())
         except FetalSegError as error:
             yield item.name, str(error)
             continue
