@@ -156,10 +156,10 @@ def test_results_come_as_predictions(tmp_path):
     tifffile.imwrite(images / "loop.tif", frames, photometric="minisblack")
     spacing = Spacing(0.3, 0.2, "typed in")
     moving = [Ellipse(110.0 + 3 * k, 90.0, 60.0, 45.0, 10.0) for k in range(3)]
-    with table.MeasurementsWriter(out / "measurements.csv", task="head", model="unet") as rows:
-        rows.add([edit_ellipse(result("exam 7/007_HC.png", 0, TRUTH, SHAPE, spacing), TRUTH)])
-        rows.add([result("loop.tif", k, e, SHAPE, None) for k, e in enumerate(moving)])
-        rows.add_error("bad.png", "bad.png is damaged.")
+    found = [edit_ellipse(result("exam 7/007_HC.png", 0, TRUTH, SHAPE, spacing), TRUTH)]
+    found += [result("loop.tif", k, e, SHAPE, None) for k, e in enumerate(moving)]
+    failed = table.error_row("bad.png", "bad.png is damaged.", task="head", model="unet")
+    table.write(out / "measurements.csv", [*(row for one in found for row in table.rows(one)), failed])
     (out / "masks" / "exam 7").mkdir(parents=True)
     tifffile.imwrite(out / "masks" / "exam 7" / "007_HC_mask.tif", ellipses.mask(TRUTH, SHAPE))
     tifffile.imwrite(
@@ -204,8 +204,7 @@ def test_results_of_a_volume(tmp_path):
     segmentation, measurement = tumour.measure_mask(lesions, scan.spacing, None)
     made = Result(scan.name, scan.sha256, 0, "tumour", segmentation, measurement, scan.spacing, where)
     write_labels(out, "sub_20200101", scan, segmentation.mask)
-    with table.MeasurementsWriter(out / "measurements.csv", task="tumour", model="x") as rows:
-        rows.add([made])
+    table.write(out / "measurements.csv", table.rows(made), table.columns("tumour"))
     store = Store.create(tmp_path / "d", "tumour")
     assert bring_in(store, out, "results", ImportOptions(images=images)).counts["added"] == 1
     (entry,) = store.entries()

@@ -6,17 +6,16 @@ import csv
 import io
 import json
 import sys
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fetalseg.errors import Cancelled, OutputError
+from fetalseg.errors import OutputError
 from fetalseg.quality import flag
-from fetalseg.report import manifest
-from fetalseg.report.table import COLUMNS, MeasurementsWriter, error_row, number, row, to_csv
+from fetalseg.report import manifest, table
+from fetalseg.report.table import COLUMNS, error_row, number, row, to_csv
 from fetalseg.result import Ellipse, Measurement, Provenance, Result, Segmentation, State
 from fetalseg.scan import Scan, Spacing
 from fetalseg.settings import BatchSettings, SegmentSettings
@@ -118,86 +117,54 @@ def test_any_name_comes_back(file_names):
     assert [got["file"] for got in csv.DictReader(io.StringIO(text, newline=""))] == [r["file"] for r in rows]
 
 
-def test_writer(tmp_path):
+def test_a_table_is_written_whole_or_not_at_all(tmp_path):
     path = tmp_path / "out" / "measurements.csv"
-    with MeasurementsWriter(path, task="head", model="unet") as rows:
-        rows.add([make(frame=0), make(frame=1)])
-        rows.add_error("bad.png", "bad.png is empty.")
-        assert not path.exists()
-        assert len(read(path.with_name("measurements.csv.part"))) == 3  # on disk before the next begins
-    assert [(got["file"], got["frame"], got["status"]) for got in read(path)] == [
+    got = [*table.rows(make(frame=0)), *table.rows(make(frame=1)), error_row("bad.png", "bad.png is empty.", task="head", model="unet")]  # noqa: E501  # fmt: skip
+    table.write(path, iter(got))
+    assert [(row["file"], row["frame"], row["status"]) for row in read(path)] == [
         ("sub/a.png", "0", "ok"),
         ("sub/a.png", "1", "ok"),
         ("bad.png", "0", "error"),
     ]
     assert read(path)[2]["model"] == "unet"
     assert path.read_bytes().startswith(b"file,frame,status")  # no byte order mark
-    assert [entry.name for entry in path.parent.iterdir()] == ["measurements.csv"]
-    rows.finish()
-    with pytest.raises(ValueError, match="finished"):
-        rows.add([make()])
+    before = path.read_bytes()
 
+    def breaks_off():
+        yield got[0]
+        raise OSError(28, "No space left on device")
 
-def stop_after_one(path):
-    with MeasurementsWriter(path) as rows:
-        rows.add([make()])
-        raise Cancelled()
-
-
-def test_a_cancelled_run_keeps_its_rows(tmp_path):
-    path = tmp_path / "measurements.csv"
-    path.write_text("of an earlier run\n")
-    with pytest.raises(Cancelled):
-        stop_after_one(path)
-    assert len(read(path)) == 1
-
-
-def test_a_full_disk_leaves_whole_rows(tmp_path):
-    rows = MeasurementsWriter(tmp_path / "measurements.csv")
-    rows.add([make()])
-    real = rows._file
-
-    class Full:
-        """A disk that takes ten bytes and no more."""
-
-        def write(self, data):
-            if len(data) > 10:
-                return real.write(data[:10]) if real.tell() == rows._length else self.refuse()
-            return self.refuse()
-
-        def refuse(self):
-            raise OSError(28, "No space left on device")
-
-        def __getattr__(self, name):
-            return getattr(real, name)
-
-    rows._file = Full()
     with pytest.raises(OutputError, match="the disk is full"):
-        rows.add([make(frame=1)])
-    rows._file = real
-    rows.finish()
-    assert [got["frame"] for got in read(tmp_path / "measurements.csv")] == ["0"]
+        table.write(path, breaks_off())
+    assert path.read_bytes() == before
+    assert [entry.name for entry in path.parent.iterdir()] == ["measurements.csv"]
+
+
+def test_rows_without_what_is_empty_give_the_same_table(tmp_path):
+    (row,) = table.rows(make())
+    short = {name: value for name, value in row.items() if value}
+    assert table.write(tmp_path / "a.csv", [row]).read_bytes() == table.write(tmp_path / "b.csv", [short]).read_bytes()
 
 
 def test_a_table_that_cannot_be_written(tmp_path):
     (tmp_path / "out").write_text("a file")
     with pytest.raises(OutputError, match="a part of its path is a file"):
-        MeasurementsWriter(tmp_path / "out" / "measurements.csv")
-
-
-def pipeline():
-    return SimpleNamespace(provenance=make().provenance, settings=SegmentSettings())
+        table.write(tmp_path / "out" / "measurements.csv", [])
 
 
 def test_manifest(tmp_path):
     file = tmp_path / "a.png"
     file.write_bytes(b"12345")
     scan = Scan(np.zeros((1, 4, 5), np.uint8), "a.png", Spacing(0.2, 0.1, "s.csv"), (4, 5), file, "ef" * 32)
-    record = manifest.Manifest(tmp_path / "out", "fetalseg segment a.png", pipeline(), BatchSettings(pattern="*.png"))
-    record.add(scan, "a.png")
-    record.add(scan, "b.png", empty=1)
-    record.add(None, "c.png", "c.png is empty.")
-    path = record.write(3, 2, 1, 1, 4)
+    model = ("unet", "ab" * 32)
+    record = manifest.Manifest(
+        tmp_path / "out", "fetalseg segment a.png", SegmentSettings(), model, BatchSettings(pattern="*.png")
+    )
+    told = {"name": "a.png", "stem": "a", "status": "ok", "input": manifest.describe(scan), "rows": [{"file": "a.png"}]}
+    failed = {"name": "c.png", "stem": "c", "status": "error", "error": "c.png is empty.", "warnings": []}
+    inputs = [manifest.entry(told), manifest.entry(failed, unchanged=True)]
+    counts = {"files": 3, "done": 2, "failed": 1}
+    path = record.write(counts, iter(inputs), finished=False, ran={"device": "cpu", "backend": "torch"})
     got = json.loads(path.read_text(encoding="utf-8"))
     assert path == tmp_path / "out" / "run.json"
     assert got["note"] == "Research use only. Not for diagnosis."
@@ -207,24 +174,26 @@ def test_manifest(tmp_path):
     assert got["settings"]["flips"] is True
     assert got["settings"]["pattern"] == "*.png"
     assert got["libraries"]["numpy"] == np.__version__
-    assert got["finished"] is True
+    assert got["finished"] is False
     assert got["started"] <= got["ended"]
     assert got["wall_s"] >= 0
-    assert got["counts"] == {"files": 3, "done": 3, "failed": 1, "frames": 2, "empty_frames": 1, "skipped": 4}
-    first, second, third = got["inputs"]
+    assert got["counts"] == counts
+    first, second = got["inputs"]
+    assert (first["name"], first["stem"], first["status"], first["frames"]) == ("a.png", "a", "ok", 1)
     assert first["sha256"] == "ef" * 32
     assert first["bytes"] == 5
     assert first["spacing"] == {"x_mm": 0.1, "y_mm": 0.2, "source": "s.csv"}
-    assert [entry["status"] for entry in got["inputs"]] == ["ok", "empty", "error"]
-    assert second["frames"] == 1
-    assert third["error"] == "c.png is empty."
+    assert "rows" not in first
+    assert "warnings" not in second
+    assert (second["error"], second["unchanged"]) == ("c.png is empty.", True)
     assert str(tmp_path) not in path.read_text(encoding="utf-8")
+    assert manifest.stems(tmp_path / "out") == {"a.png": "a", "c.png": "c"}
+    assert manifest.stems(tmp_path) == {}
 
 
-def test_a_stopped_run_says_so(tmp_path):
-    record = manifest.Manifest(tmp_path, "", pipeline())
-    record.add(None, "a.png", "x")
-    assert json.loads(record.write(9, 0, 1, 0, 0).read_text())["finished"] is False
+def test_a_run_without_inputs_is_json_too(tmp_path):
+    path = manifest.Manifest(tmp_path, "", SegmentSettings(), ("m", "")).write({}, [], finished=True)
+    assert json.loads(path.read_text())["inputs"] == []
 
 
 def test_product_and_libraries_import_nothing_heavy():

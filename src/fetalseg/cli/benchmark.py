@@ -34,7 +34,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def run(given: argparse.Namespace) -> int:
     """Time one picture."""
     from fetalseg import samples
-    from fetalseg.batch.run import choose_spacing
+    from fetalseg.batch.scale import choose_spacing
     from fetalseg.io.registry import read
     from fetalseg.pipeline import Pipeline
     from fetalseg.settings import BatchSettings

@@ -44,7 +44,13 @@ def run(given: argparse.Namespace) -> int:
     print("Segmenting the sample scans with the bundled U-Net (the first picture waits for the network to load) ...")
     with progress_bar("demo") as progress:
         outcome = run_batch(
-            [samples.folder()], given.out, SegmentSettings(), command="fetalseg demo", progress=progress, heard=hear
+            [samples.folder()],
+            given.out,
+            SegmentSettings(),
+            command="fetalseg demo",
+            overwrite=True,
+            progress=progress,
+            heard=hear,
         )
     print(table(collected, truth))
     tumours: list[Result] = []
@@ -54,6 +60,7 @@ def run(given: argparse.Namespace) -> int:
         given.out / "tumour",
         SegmentSettings(task="tumour"),
         command="fetalseg demo",
+        overwrite=True,
         heard=lambda _name, results, _error: tumours.extend(results),
     )
     print(lesion_table(tumours, samples.flair_truth()["volume_ml"]))

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import shlex
+import signal
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fetalseg import RESEARCH, tasks
-from fetalseg.cli._shared import add_command, add_model_options, progress_bar, segment_settings
-from fetalseg.errors import SettingsError
+from fetalseg.cli._shared import add_command, add_crl_formula, add_model_options, segment_settings
+from fetalseg.errors import Cancelled, SettingsError
 from fetalseg.settings import BatchSettings, GrowthSettings
+
+if TYPE_CHECKING:
+    from fetalseg.batch.run import Summary
 
 _NOTES = 10
 
@@ -23,7 +32,10 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         run,
         "Segment scans and measure them: PNG, JPEG, TIFF, ultrasound DICOM, stacks, and folders of them; for tumour\n"
         "and fetal-brain volumes: NIfTI, multi-page TIFF, DICOM series, folders of slices.\n"
-        "Writes measurements.csv (a row a frame, or a lesion), masks/, overlays/ and run.json.\n\n"
+        "Writes measurements.csv (a row a frame, or a lesion), masks/, overlays/, run.json, and errors.csv where some\n"
+        "failed; with pyarrow installed measurements.parquet of several scans too.\n\n"
+        "The same command again does what is left: what was done with the same input, model and settings stays. A\n"
+        "mask that you corrected and saved in masks/ is never written over: it is measured in the model's place.\n\n"
         "Millimetres need a scale: typed in (--spacing), from a csv (--spacing-csv), from the file itself, or from a\n"
         "csv of pixel sizes beside the picture. Without one the rows hold pixels only.\n\n"
         "With --exams the rows tell how each head compares with a growth chart at its gestational age (z-score with\n"
@@ -40,8 +52,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "  fetalseg segment flair.nii.gz --task tumour --out results/\n"
         "  fetalseg segment study/ --task tumour --series 'T2 FLAIR' --out results/\n"
         "  fetalseg segment exams/ --pattern '*_HC.png' --spacing-csv pixel_size.csv --out results/\n"
-        "  fetalseg segment exams/ --exams exams.csv --chart who2017 --out results/\n\n"
-        "exit code: 0 all were read, 1 some inputs failed (see their rows), 2 wrong usage",
+        "  fetalseg segment exams/ --exams exams.csv --chart who2017 --out results/\n"
+        "  fetalseg segment export/ --watch --out results/\n\n"
+        "exit code: 0 all were read, 1 some inputs failed (see their rows), 2 wrong usage, 130 stopped",
     )
     made.add_argument("inputs", nargs="+", type=Path, metavar="INPUT", help="files and folders")
     made.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the results")
@@ -56,7 +69,23 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     scale.add_argument(
         "--spacing-csv", type=Path, metavar="FILE", help="csv of file name and pixel size in mm (HC18's layout)"
     )
-    made.add_argument("--series", metavar="TEXT", help="the DICOM series whose description holds this (default: flair)")
+    made.add_argument(
+        "--series",
+        metavar="TEXT",
+        help="the DICOM series whose description holds this (default: of volumes flair, of ultrasound all)",
+    )
+    made.add_argument(
+        "--instances", metavar="NUMBERS", help="of ultrasound DICOM in folders, these instance numbers, as in 1,4-9"
+    )
+    made.add_argument("--overwrite", action="store_true", help="do all anew; masks that you corrected stay even so")
+    made.add_argument("--watch", action="store_true", help="wait for new files in the folders, until Ctrl-C")
+    made.add_argument("--parquet", action="store_true", help="write measurements.parquet, or say what it needs")
+    made.add_argument(
+        "--keep-identifiers",
+        action="store_true",
+        help="write DICOM's patient id, accession number and UIDs into the tables; leave what pictures show outside "
+        "their display regions, such as names",
+    )
     made.add_argument("--no-overlays", action="store_true", help="write no side-by-side pictures and montages")
     made.add_argument("--exams", type=Path, metavar="CSV", help="csv of exams with scan date and dating, see above")
     made.add_argument(
@@ -66,6 +95,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="growth chart for --exams: intergrowth21, hadlock84, who2017, or a csv of age, mean and SD of HC "
         "(default: %(default)s)",
     )
+    add_crl_formula(made)
     made.add_argument(
         "--sr",
         action="store_true",
@@ -76,9 +106,38 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(given: argparse.Namespace) -> int:
     """Segment."""
-    from fetalseg.batch.run import run as run_batch
+    from fetalseg.batch.run import Batch
+    from fetalseg.cli._batch_progress import shown
 
-    batch = BatchSettings(
+    settings = segment_settings(given)
+    stop = threading.Event()
+    with (
+        Batch(
+            given.inputs,
+            given.out,
+            settings,
+            batch_settings(given),
+            growth=GrowthSettings(given.chart, given.crl_formula),
+            command=shlex.join(["fetalseg", *sys.argv[1:]]),
+            overwrite=given.overwrite,
+            watching=given.watch,
+        ) as batch,
+        _stopped_by_signals(stop),
+        shown(watching=given.watch) as show,
+        contextlib.suppress(Cancelled),
+    ):
+        for event in batch.events(stop):
+            show(event)
+    _tell(batch.summary, given, volume=tasks.get(settings.task).VOLUME)
+    if stop.is_set() and not given.watch:
+        print("fetalseg: stopped; what was finished is kept. The same command goes on from there.", file=sys.stderr)
+        return 130
+    return 1 if batch.summary.failed else 0
+
+
+def batch_settings(given: argparse.Namespace) -> BatchSettings:
+    """Return the settings that the options say."""
+    return BatchSettings(
         pattern=given.pattern,
         spacing_mm=parse_spacing(given.spacing) if given.spacing else None,
         spacing_csv=str(given.spacing_csv) if given.spacing_csv else None,
@@ -86,33 +145,53 @@ def run(given: argparse.Namespace) -> int:
         series=given.series,
         exams=str(given.exams) if given.exams else None,
         sr=given.sr,
+        instances=given.instances,
+        keep_identifiers=given.keep_identifiers,
+        parquet=given.parquet,
     )
-    settings = segment_settings(given)
-    with progress_bar("segment") as progress:
-        outcome = run_batch(
-            given.inputs,
-            given.out,
-            settings,
-            batch,
-            growth=GrowthSettings(chart=given.chart),
-            command=shlex.join(["fetalseg", *sys.argv[1:]]),
-            progress=progress,
-        )
-    for _, sentence in outcome.errors:
-        print(f"failed: {sentence}", file=sys.stderr)
-    for sentence in outcome.warnings[:_NOTES]:
+
+
+@contextmanager
+def _stopped_by_signals(stop: threading.Event) -> Iterator[None]:
+    """Let Ctrl-C, or a scheduler's "stop", end the run with whole tables; a second one ends it at once."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def on_signal(*_: object) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+
+    before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _tell(summary: Summary, given: argparse.Namespace, *, volume: bool) -> None:
+    """Say what was done, and what could not be given."""
+    for sentence in summary.warnings[:_NOTES]:
         print(f"note: {sentence}", file=sys.stderr)
-    if len(outcome.warnings) > _NOTES:
-        print(f"note: {len(outcome.warnings) - _NOTES} more of these; run.json has all.", file=sys.stderr)
-    skipped = f", {outcome.skipped} files of other kinds skipped" if outcome.skipped else ""
-    volume = tasks.get(settings.task).VOLUME
-    empty = f", {outcome.empty} with nothing found" if outcome.empty else ""
-    print(
-        f"{outcome.files - outcome.failed} of {outcome.files} files, {outcome.frames} "
-        f"{'volumes' if volume else 'frames'} measured{empty}{skipped}. "
-        f"Results in {given.out}. {RESEARCH}"
-    )
-    return 1 if outcome.failed else 0
+    if len(summary.warnings) > _NOTES:
+        print(f"note: {len(summary.warnings) - _NOTES} more of these; run.json has all.", file=sys.stderr)
+    if summary.elsewhere and not given.watch:
+        print(
+            f"note: {given.out} holds {summary.elsewhere} more scans of earlier runs that are not among these inputs; "
+            "their masks stay, their rows are not in the table.",
+            file=sys.stderr,
+        )
+    parts = [
+        f"{summary.files - summary.failed - summary.left} of {summary.files} files",
+        f"{summary.frames} {'volumes' if volume else 'frames'} measured"
+        + (f" ({summary.unchanged} files unchanged since an earlier run)" if summary.unchanged else ""),
+        f"{summary.empty} with nothing found" if summary.empty else "",
+        f"{summary.failed} failed, see errors.csv" if summary.failed else "",
+        f"{summary.skipped} files of other kinds skipped" if summary.skipped else "",
+    ]
+    print(f"{', '.join(part for part in parts if part)}. Results in {given.out}. {RESEARCH}")
 
 
 def parse_spacing(text: str) -> tuple[float, ...]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import functools
 import logging
 import os
+import re
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fetalseg.errors import UnreadableError
+from fetalseg.errors import SettingsError, UnreadableError
 
 _log = logging.getLogger(__name__)
 
@@ -90,6 +91,82 @@ def modality(path: str | Path) -> str | None:
     if "Rows" not in dataset:
         return DAMAGED if "Image Storage" in name else None
     return "US" if "Ultrasound" in name else told
+
+
+def picked(series: str | None, instances: str | None) -> Callable[[Path], bool] | None:
+    """Return what tells of a DICOM file whether it was chosen; None where all are.
+
+    Parameters
+    ----------
+    series : str, optional
+        A part of the series' description, or its number or UID.
+    instances : str, optional
+        Instance numbers and ranges of them, as in ``"1,4-9"``.
+
+    Raises
+    ------
+    SettingsError
+    """
+    if series is None and instances is None:
+        return None
+    numbers = _numbers(instances) if instances is not None else []
+    tags = ["SeriesDescription", "SeriesNumber", "SeriesInstanceUID", "InstanceNumber"]
+
+    def chosen(path: Path) -> bool:
+        try:
+            dataset = parse(path, stop_before_pixels=True, specific_tags=tags)
+            number = int(dataset.get("InstanceNumber") or 0)
+        except Exception:  # damaged: read, so that its row says so
+            return True
+        told = " ".join(str(dataset.get("SeriesDescription") or "").split()).casefold()
+        exact = (str(dataset.get("SeriesNumber") or ""), str(dataset.get("SeriesInstanceUID") or ""))
+        of_series = series is None or series.casefold() in told or series in exact
+        return of_series and (not numbers or any(low <= number <= high for low, high in numbers))
+
+    return chosen
+
+
+def _numbers(text: str) -> list[tuple[int, int]]:
+    found = [re.fullmatch(r"\s*(\d+)\s*(?:-\s*(\d+)\s*)?", part) for part in text.split(",")]
+    ranges = [(int(part[1]), int(part[2] or part[1])) for part in found if part]
+    if len(ranges) < len(found) or any(low > high for low, high in ranges):
+        raise SettingsError(f"Instances are chosen by their numbers, such as 1 or 1,4-9; not by '{text}'.")
+    return ranges
+
+
+#: Columns of the tables where identifiers are kept, and the DICOM elements that they hold.
+IDENTIFIERS = {
+    "patient_id": "PatientID",
+    "accession_number": "AccessionNumber",
+    "study_instance_uid": "StudyInstanceUID",
+    "series_instance_uid": "SeriesInstanceUID",
+    "sop_instance_uid": "SOPInstanceUID",
+}
+
+
+def identifiers(path: str | Path, series: str | None = None) -> dict[str, str]:
+    """Return what a DICOM file tells of patient and study, by the names of `IDENTIFIERS`; empty for other files.
+
+    Parameters
+    ----------
+    path : path
+        Of a file, or of a folder with a series, whose files have no one instance.
+    series : str, optional
+        The label of the series in the folder.
+    """
+    path = Path(path)
+    try:
+        file = path
+        if path.is_dir():
+            file = next(found.files[0] for found in series_in(path) if series in (None, found.label))
+        if not is_dicom(file):
+            return {}
+        dataset = parse(file, stop_before_pixels=True, specific_tags=list(IDENTIFIERS.values()))
+        told = {name: " ".join(str(dataset.get(tag) or "").split()) for name, tag in IDENTIFIERS.items()}
+    except Exception:  # a forged header raises what it likes
+        _log.debug("no identifiers in %s", path)
+        return {}
+    return told if file == path else told | {"sop_instance_uid": ""}
 
 
 def parse(source: Any, **options: Any) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
@@ -16,10 +16,14 @@ from fetalseg.scan import Scan, Spacing
 
 __all__ = ["Input", "Inputs", "expand", "is_annotation", "stems"]
 
-PARTIAL_TABLE = "measurements.csv.part"
-"""The table of measurements while its run goes on; see `fetalseg.report.table`."""
-_OUTPUT_FOLDERS = ("masks", "overlays", "sr")
-_OUTPUT_FILES = ("run.json", "measurements.csv", PARTIAL_TABLE)
+JOURNAL = "journal.jsonl"
+"""What a run has done, while it goes on and afterwards; see `fetalseg.batch.journal`."""
+_PARTIAL_TABLE = "measurements.csv.part"  # of earlier versions, broken off
+_OUTPUT_FOLDERS = ("masks", "overlays", "sr", "report")
+_OUTPUT_FILES = (
+    *("run.json", "measurements.csv", "measurements.parquet", "errors.csv", "report.html", "report.pdf"),
+    *(JOURNAL, _PARTIAL_TABLE),
+)
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,14 @@ class Input:
             raise UnreadableError(self.error)
         return registry.read(self.path, name=self.name, spacing=spacing, series=self.series, volumes=self.volumes)
 
+    def sha256(self) -> str:
+        """Return the hash that its `Scan` has, of a file without decoding it; raises as `read` does."""
+        if self.error:
+            raise UnreadableError(self.error)
+        if self.series is not None or self.path.is_dir():
+            return self.read().sha256 or ""
+        return registry.sha256(self.path, self.name)
+
 
 @dataclass(frozen=True)
 class Inputs:
@@ -78,7 +90,9 @@ def expand(
     *,
     volumes: bool = False,
     series: str | None = None,
+    instances: str | None = None,
     ultrasound: bool | None = None,
+    only: Callable[[Path], bool] | None = None,
 ) -> Inputs:
     """List the scans in files and folders.
 
@@ -94,29 +108,40 @@ def expand(
         List NIfTI files, DICOM series (one input each) and folders of numbered slices (one input each) as well.
         DICOM files are known by what they hold, whatever their ending.
     series : str, optional
-        Of several DICOM series in a folder the one whose description holds this is taken; "flair" by default.
+        Of several DICOM series in a folder the one whose description holds this is taken; "flair" by default. Of
+        ultrasound pictures and loops those are listed whose series' description holds it; all by default.
+    instances : str, optional
+        Of ultrasound pictures and loops those with these instance numbers are listed, as in ``"1,4-9"``.
     ultrasound : bool, optional
         List the ultrasound pictures and loops among a folder's DICOM files; by default where volumes are not listed.
+    only : callable, optional
+        Which files of folders are looked at. A folder without a scan is then no input.
 
     Returns
     -------
     Inputs
+
+    Raises
+    ------
+    SettingsError
+        If `instances` holds what is no number and no range.
     """
     items: list[Input] = []
     left_out: list[Input] = []
-    walk = _Walk(volumes, series, not volumes if ultrasound is None else ultrasound)
+    pictures = None if volumes else dicom.picked(series, instances)
+    walk = _Walk(volumes, series, not volumes if ultrasound is None else ultrasound, pictures, only)
     for given in dict.fromkeys(Path(path) for path in inputs):
         name = _name(given)
         if given.is_dir():
             found = [item for item in walk.below(given) if item.error or _fits(item.name, pattern)]
             nothing = Input(given, name, _nothing_in(name, pattern, volumes, series))
-            items += sorted(found, key=lambda item: item.name) or [nothing]
+            items += sorted(found, key=lambda item: item.name) or ([nothing] if only is None else [])
         elif is_annotation(name) and given.exists():
             # A shell turns data/* into single files: annotations among scans are left out there too.
             left_out.append(Input(given, name, f"{name} is an annotation or a mask, not a scan."))
         else:
             items.append(walk.file(given, name))
-    if not items:
+    if not items and only is None:
         items, left_out = left_out, []
     return Inputs(_distinct(items), walk.skipped, walk.not_scans + len(left_out))
 
@@ -125,27 +150,38 @@ def _name(path: Path) -> str:
     return path.name or path.absolute().name or str(path)
 
 
-def stems(names: Sequence[str]) -> dict[str, str]:
+def stems(names: Iterable[str], known: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return the stem of each input's outputs: its relative path without the ending.
 
     Where two share a stem (``a.png``, ``a.jpg``) the whole file name stands for it. Capitals make no
     difference, since some disks know none; the stems are distinct on those too.
+
+    Parameters
+    ----------
+    names : iterable of str
+    known : mapping of str to str, optional
+        Stems that were given before, to these names or to others: they stay, and are given to no other.
     """
-    out = {name: _without_ending(name) for name in names}
+    known = known or {}
+    wanted = list(dict.fromkeys(names))
+    out = {name: _without_ending(name) for name in dict.fromkeys((*wanted, *known))}
     while True:
         count = Counter(stem.casefold() for stem in out.values())
         shared = [name for name, stem in out.items() if count[stem.casefold()] > 1 and stem != name]
         if not shared:
             break
         out.update((name, name) for name in shared)
-    taken: set[str] = set()
-    for name in sorted(out):  # what still meets differs by capitals alone
+    out.update(known)
+    taken = {stem.casefold() for stem in known.values()}
+    for name in sorted(out.keys() - known.keys()):  # what still meets differs by capitals alone, or came later
         stem, number = out[name], 2
+        if stem.casefold() in taken:
+            stem = out[name] = name
         while stem.casefold() in taken:
             stem, number = f"{out[name]}~{number}", number + 1
         taken.add(stem.casefold())
         out[name] = stem
-    return out
+    return {name: out[name] for name in wanted}
 
 
 def _without_ending(name: str) -> str:
@@ -167,12 +203,21 @@ def _fits(name: str, pattern: str | None) -> bool:
 class _Walk:
     """The scans below folders; counts what it leaves out."""
 
-    def __init__(self, volumes: bool, series: str | None, ultrasound: bool) -> None:
+    def __init__(
+        self,
+        volumes: bool,
+        series: str | None,
+        ultrasound: bool,
+        pictures: Callable[[Path], bool] | None = None,
+        only: Callable[[Path], bool] | None = None,
+    ) -> None:
         self.skipped = 0
         self.not_scans = 0
         self._volumes = volumes
         self._series = series
         self._ultrasound = ultrasound
+        self._picked = pictures
+        self._only = only
         self._seen: set[tuple[int, int]] = set()
         self._known: dict[Path, list[dicom.Series]] = {}
 
@@ -216,6 +261,8 @@ class _Walk:
                     self.not_scans += _count(path, self._volumes)
                 else:
                     yield from self._below(path, name + "/", name)
+            elif self._only is not None and not self._only(path):
+                continue
             elif not registry.readable(entry.name, volumes=self._volumes):
                 if not (own and entry.name in _OUTPUT_FILES):
                     others.append(path)
@@ -247,6 +294,9 @@ class _Walk:
         series = [path for path in mine if path not in set(pictures)] if self._volumes else []
         if self._ultrasound:
             for path in pictures:
+                if self._picked is not None and not self._picked(path):
+                    self.not_scans += 1
+                    continue
                 yield Input(path, prefix + path.name, volumes=self._volumes)
         else:
             pictures = []
@@ -280,7 +330,7 @@ def _safe(label: str) -> str:
 def _is_output(entries: Sequence[os.DirEntry[str]]) -> bool:
     """Whether a folder holds the outputs of a run, finished or broken off."""
     names = {entry.name for entry in entries}
-    return PARTIAL_TABLE in names or {"run.json", "measurements.csv"} <= names
+    return bool({JOURNAL, _PARTIAL_TABLE} & names) or {"run.json", "measurements.csv"} <= names
 
 
 def _count(folder: Path, volumes: bool) -> int:

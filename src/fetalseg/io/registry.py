@@ -122,9 +122,15 @@ def read(
         modality=decoded.modality,
         description=decoded.description,
         study_date=decoded.study_date,
+        machine=decoded.machine,
         oriented=decoded.oriented,
         regions=decoded.regions,
     )
+
+
+def sha256(path: str | Path, name: str) -> str:
+    """Return the hash that the `Scan` of a file has, without decoding it; raises as `read` does."""
+    return hashlib.sha256(_bytes(Path(path), name)).hexdigest()
 
 
 def _decoded(path: Path, name: str, series: str | None, volumes: bool) -> tuple[Decoded, str]:

@@ -11,6 +11,7 @@ import csv
 import io
 import os
 import re
+import time
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path, PurePath
@@ -20,6 +21,7 @@ from fetalseg.scan import Spacing
 
 _FILE, _SIZE, _X, _Y = "filename", "pixelsizemm", "spacingxmm", "spacingymm"
 _HEADER_BYTES = 65536
+_TICK_NS = 3_000_000_000
 
 
 @dataclass(frozen=True)
@@ -106,11 +108,22 @@ def _stamp(path: Path) -> tuple[int, int]:
 
 
 def _csv_files(folder: Path) -> list[Path]:
+    stamp = _stamp(folder)
+    # A folder that changed just now may change again within the same tick of its disk's clock.
+    fresh = time.time_ns() - stamp[0] < _TICK_NS
+    names = _csv_names.__wrapped__(folder, stamp) if fresh else _csv_names(folder, stamp)
+    paths = (folder / name for name in names)
+    return [path for path in paths if path.is_file() and _fits(path, _stamp(path))]
+
+
+@lru_cache(maxsize=64)
+def _csv_names(folder: Path, stamp: tuple[int, int]) -> tuple[str, ...]:  # noqa: ARG001
+    """Listing a folder of thousands for each of its pictures would take most of a run's time."""
     try:
-        entries = sorted(path for path in folder.iterdir() if path.suffix.lower() == ".csv")
+        names = sorted(os.listdir(folder))
     except OSError:
-        return []
-    return [path for path in entries if not path.name.startswith(".") and path.is_file() and _fits(path, _stamp(path))]
+        return ()
+    return tuple(name for name in names if name.lower().endswith(".csv") and not name.startswith("."))
 
 
 @lru_cache(maxsize=256)

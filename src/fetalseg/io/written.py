@@ -66,14 +66,14 @@ def _decode(path: Path, data: bytes) -> tuple[NDArray[Any], str]:
         from nibabel.nifti2 import Nifti2Image
 
         plain = gzip.decompress(data)
-        kind = Nifti1Image if int.from_bytes(plain[:4], "little") == 348 or plain[:4] == b"\0\0\x01\x5c" else Nifti2Image
-        image = kind.from_bytes(plain)
+        second = 540 in (int.from_bytes(plain[:4], "little"), int.from_bytes(plain[:4], "big"))
+        image = (Nifti2Image if second else Nifti1Image).from_bytes(plain)
         about = bytes(image.header["descrip"].tobytes()).split(b"\0")[0].decode("ascii", "replace")
         return np.asarray(image.dataobj), about.removeprefix(f"{_MARK} ")
     import tifffile
 
     with tifffile.TiffFile(BytesIO(data)) as file:
-        told = (file.shaped_metadata or ({},))[0]
+        told: dict[str, Any] = (file.shaped_metadata or ({},))[0]
         return file.asarray(), str(told.get(_MARK, ""))
 
 

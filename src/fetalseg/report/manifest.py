@@ -5,26 +5,27 @@ from __future__ import annotations
 import json
 import platform
 import subprocess
+import textwrap
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from fetalseg import RESEARCH, __version__
-from fetalseg.io.atomic import write_text
+from fetalseg.io.atomic import atomic_write
 from fetalseg.scan import Scan, Spacing
 
 if TYPE_CHECKING:
-    from fetalseg.pipeline import Pipeline
-    from fetalseg.settings import BatchSettings
+    from fetalseg.settings import BatchSettings, SegmentSettings
 
 _LIBRARIES = (
     "imagecodecs",
     "napari",
     "numpy",
+    "onnxruntime",
     "pillow",
     "safetensors",
     "scikit-image",
@@ -38,7 +39,7 @@ _LIBRARIES = (
 
 
 class Manifest:
-    """Gathers what a run did; `write` puts it into ``run.json``.
+    """What a run did; `write` puts it into ``run.json``.
 
     Parameters
     ----------
@@ -46,7 +47,9 @@ class Manifest:
         The output folder.
     command : str
         As typed. No other path of the person's computer is recorded.
-    pipeline : Pipeline
+    settings : SegmentSettings
+    model : tuple of str
+        The model's name and its weights' sha256.
     batch : BatchSettings, optional
     growth : mapping, optional
         The growth chart and the csv of exams that results were assessed by.
@@ -56,24 +59,21 @@ class Manifest:
         self,
         out: str | Path,
         command: str,
-        pipeline: Pipeline,
+        settings: SegmentSettings,
+        model: tuple[str, str],
         batch: BatchSettings | None = None,
         growth: Mapping[str, Any] | None = None,
     ) -> None:
         self.path = Path(out) / "run.json"
         self._started = datetime.now(UTC)
         self._clock = time.perf_counter()
-        self._inputs: list[dict[str, Any]] = []
-        origin = pipeline.provenance
         self._head: dict[str, Any] = {
             "note": RESEARCH,
             "product": product(),
             "command": command,
-            "task": pipeline.settings.task,
-            "model": {"name": origin.model, "sha256": origin.model_sha256},
-            "device": origin.device,
-            "backend": origin.backend,
-            "settings": pipeline.settings.to_dict() | (batch.to_dict() if batch else {}),
+            "task": settings.task,
+            "model": {"name": model[0], "sha256": model[1]},
+            "settings": settings.to_dict() | (batch.to_dict() if batch else {}),
             "libraries": libraries(),
             "python": platform.python_version(),
             "platform": platform.platform(),
@@ -81,71 +81,95 @@ class Manifest:
         if growth is not None:
             self._head["growth"] = dict(growth)
 
-    def add(
-        self, scan: Scan | None, name: str, error: str = "", *, empty: int = 0, warnings: Sequence[str] = ()
-    ) -> None:
-        """Record an input.
-
-        Parameters
-        ----------
-        scan : Scan or None
-            None where it could not be read.
-        name : str
-        error : str
-            The sentence, where it failed.
-        empty : int
-            Frames in which nothing was found.
-        warnings : sequence of str
-            What was asked for and is not there, such as a centile; sentences.
-        """
-        entry: dict[str, Any] = {"name": name, "status": "error" if error else "ok"}
-        if error:
-            entry["error"] = error
-        if warnings:
-            entry["warnings"] = list(warnings)
-        if scan is not None:
-            if not error and empty >= scan.frames:
-                entry["status"] = "empty"
-            entry |= {
-                "sha256": scan.sha256,
-                "bytes": _size(scan.path),
-                "shape": list(scan.shape),
-                "frames": scan.frames,
-                "spacing": _spacing(scan.spacing),
-            }
-            if scan.notes:
-                entry["notes"] = list(scan.notes)
-        self._inputs.append(entry)
-
-    def write(self, files: int, frames: int, failed: int, empty: int, skipped: int) -> Path:
+    def write(
+        self,
+        counts: Mapping[str, int],
+        inputs: Iterable[Mapping[str, Any]],
+        *,
+        finished: bool,
+        ran: Mapping[str, Any] | None = None,
+    ) -> Path:
         """Write ``run.json``.
 
         Parameters
         ----------
-        files, frames, failed, empty, skipped : int
-            Inputs, frames measured, inputs that failed, frames without a finding, files of unknown kinds. A run
-            that was stopped has fewer inputs listed than `files`, and says so.
+        counts : mapping
+            By name: files, done, failed, ...
+        inputs : iterable of mapping
+            An item a scan, see `entry`; they need not fit into memory.
+        finished : bool
+            Whether all inputs were done.
+        ran : mapping, optional
+            ``device`` and ``backend`` of the network; none where it was not needed.
 
         Raises
         ------
         OutputError
         """
         whole = self._head | {
-            "finished": len(self._inputs) >= files,
+            "device": (ran or {}).get("device"),
+            "backend": (ran or {}).get("backend"),
+            "finished": finished,
             "started": self._started.isoformat(timespec="seconds"),
             "ended": datetime.now(UTC).isoformat(timespec="seconds"),
             "wall_s": round(time.perf_counter() - self._clock, 3),
-            "counts": {
-                "files": files,
-                "done": len(self._inputs),
-                "failed": failed,
-                "frames": frames,
-                "empty_frames": empty,
-                "skipped": skipped,
-            },
-            "inputs": self._inputs,
+            "counts": dict(counts),
         }
-        return write_text(self.path, json.dumps(whole, indent=2, ensure_ascii=False, default=str) + "\n", sync=True)
+
+        def write_to(file: BinaryIO) -> None:
+            file.write(_json(whole).removesuffix("\n}").encode() + b',\n  "inputs": [')
+            before = "\n"
+            for one in inputs:
+                file.write((before + _json(one, 4)).encode("utf-8", "backslashreplace"))
+                before = ",\n"
+            file.write(b"\n  ]\n}\n")
+
+        return atomic_write(self.path, write_to, sync=True)
+
+
+def _json(value: Any, indent: int = 0) -> str:
+    text = json.dumps(value, indent=2, ensure_ascii=False, default=str)
+    return textwrap.indent(text, " " * indent) if indent else text
+
+
+def describe(scan: Scan) -> dict[str, Any]:
+    """Return what ``run.json`` tells of a scan, as plain values."""
+    about: dict[str, Any] = {
+        "sha256": scan.sha256,
+        "bytes": _size(scan.path),
+        "shape": list(scan.shape),
+        "frames": scan.frames,
+        "spacing": _spacing(scan.spacing),
+    }
+    return about | ({"notes": list(scan.notes)} if scan.notes else {})
+
+
+def entry(outcome: Mapping[str, Any], *, unchanged: bool = False) -> dict[str, Any]:
+    """Return a scan's item of ``run.json``.
+
+    Parameters
+    ----------
+    outcome : mapping
+        See `fetalseg.batch.work.Worker.do`.
+    unchanged : bool
+        Whether an earlier run did it, and it is as it was.
+    """
+    one: dict[str, Any] = {"name": outcome["name"], "stem": outcome["stem"], "status": outcome["status"]}
+    one |= {name: outcome[name] for name in ("error", "warnings") if outcome.get(name)}
+    one |= outcome.get("input", {})
+    return one | ({"unchanged": True} if unchanged else {})
+
+
+def stems(out: str | Path) -> dict[str, str]:
+    """Return the stem of each input's outputs by its name, as a run noted them; empty where there is no ``run.json``.
+
+    A run of earlier versions noted none: `fetalseg.io.folders.stems` gives what it took.
+    """
+    try:
+        inputs = json.loads((Path(out) / "run.json").read_text(encoding="utf-8"))["inputs"]
+        return {one["name"]: one["stem"] for one in inputs if "stem" in one}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
 
 
 @lru_cache(maxsize=1)

@@ -13,11 +13,11 @@ import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Self
+from typing import TYPE_CHECKING, BinaryIO
 
 from fetalseg import tasks
-from fetalseg.io.atomic import make_folder, output_error
-from fetalseg.io.folders import PARTIAL_TABLE
+from fetalseg.io.atomic import atomic_write
+from fetalseg.io.dicom import IDENTIFIERS
 from fetalseg.result import Measurement, Result
 
 if TYPE_CHECKING:
@@ -56,6 +56,7 @@ COLUMNS = (
     "model_sha256",
     *("chart", "chart_version", "ga_days", "ga_source", "z_score", "z_low", "z_high", "centile", "centile_text"),
     *("growth_flags", "bpd_z_score", "bpd_centile", "ofd_z_score", "ofd_centile"),
+    *("study_date", "machine", "dating_formula", "growth_reason"),
 )
 _VALUES = ("hc_mm", "bpd_mm", "ofd_mm", "cephalic_index", "area_mm2", "hc_px", "bpd_px", "ofd_px", "area_px2")
 
@@ -76,9 +77,10 @@ VOLUME_COLUMNS = (
 )
 
 
-def columns(task: str) -> tuple[str, ...]:
-    """Return the table's columns for a task."""
-    return VOLUME_COLUMNS if tasks.get(task).VOLUME else COLUMNS
+def columns(task: str, *, identifiers: bool = False) -> tuple[str, ...]:
+    """Return the table's columns for a task, and where asked for those of the patient and the study."""
+    names = VOLUME_COLUMNS if tasks.get(task).VOLUME else COLUMNS
+    return (*names, *IDENTIFIERS) if identifiers else names
 
 
 def number(value: float | None) -> str:
@@ -117,7 +119,8 @@ def row(result: Result, assessment: Assessment | None = None) -> dict[str, str]:
     """Return the row of a frame's result, by `COLUMNS`.
 
     ``status`` is *ok*, or *empty* where nothing was found. ``edited`` is *no*, or *mask* or *ellipse*: what a
-    person changed. From ``chart`` on all is empty where the pregnancy is not dated.
+    person changed. ``chart`` to ``ofd_centile`` are empty where the pregnancy is not dated or the measurement is
+    refused; ``growth_reason`` then says why, as it does where a chart gives no z-score or no centile.
     """
     found = result.measurement
     out = dict.fromkeys(COLUMNS, "") | _common(result, found)
@@ -125,7 +128,11 @@ def row(result: Result, assessment: Assessment | None = None) -> dict[str, str]:
     out |= {name: number(found.values.get(name)) for name in _VALUES}
     if "hc_mm" in found.intervals:
         out["hc_low_mm"], out["hc_high_mm"] = (number(value) for value in found.intervals["hc_mm"])
-    return out if assessment is None or assessment.ga_days is None else out | _growth(assessment)
+    out["study_date"], out["machine"] = result.study_date or "", result.machine or ""
+    if assessment is None:
+        return out
+    out["growth_reason"] = assessment.reason or ""
+    return out if assessment.ga_days is None else out | _growth(assessment)
 
 
 def _growth(assessment: Assessment) -> dict[str, str]:
@@ -135,6 +142,7 @@ def _growth(assessment: Assessment) -> dict[str, str]:
         "chart_version": assessment.chart_version,
         "ga_days": number(assessment.ga_days),
         "ga_source": assessment.ga_source or "",
+        "dating_formula": assessment.ga_formula,
         "z_low": number(assessment.z_low),
         "z_high": number(assessment.z_high),
         "growth_flags": ";".join(dict.fromkeys(flag.code for flag in assessment.flags)),
@@ -187,92 +195,27 @@ def error_row(name: str, message: str, *, task: str = "", model: str = "") -> di
 
 
 def to_csv(rows: Iterable[Mapping[str, str]], names: Sequence[str] = COLUMNS, *, header: bool = True) -> str:
-    """Return rows as the text of a csv with the columns `names`."""
+    """Return rows as the text of a csv with the columns `names`; what a row does not hold is empty."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, names, lineterminator="\n")
+    writer = csv.DictWriter(text, names, restval="", extrasaction="ignore", lineterminator="\n")
     if header:
         writer.writeheader()
     writer.writerows(rows)
     return text.getvalue()
 
 
-class MeasurementsWriter:
-    """Writes the table row by row beside its place, and renames it into its place at the end.
-
-    What was written stays, whole rows only: after a cancelled run or an error as the finished file, after a
-    crash as ``measurements.csv.part``.
-
-    Parameters
-    ----------
-    path : path
-    task, model : str
-        For the rows of inputs that could not be read.
+def write(path: str | Path, rows: Iterable[Mapping[str, str]], names: Sequence[str] = COLUMNS) -> Path:
+    """Write rows as a csv with the columns `names`, one after the other: they need not fit into memory.
 
     Raises
     ------
     OutputError
-        From every method, if the table can't be written.
+        Then the table that was there is still there.
     """
 
-    def __init__(self, path: str | Path, *, task: str = "", model: str = "") -> None:
-        self.path = Path(path)
-        self._partial = self.path.with_name(f"{self.path.name}.part")
-        self._names = {"task": task, "model": model}
-        self._columns = columns(task) if task else COLUMNS
-        self._length = 0
-        make_folder(self.path.parent)
-        try:
-            self._file: BinaryIO | None = self._partial.open("wb", buffering=0)
-        except OSError as error:
-            raise output_error(self.path, error) from error
-        self._append(to_csv([], self._columns))
+    def write_to(file: BinaryIO) -> None:
+        file.write(to_csv([], names).encode())
+        for row in rows:
+            file.write(to_csv([row], names, header=False).encode("utf-8", "backslashreplace"))
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.finish()
-
-    def add(self, results: Sequence[Result], assessments: Sequence[Assessment | None] = ()) -> None:
-        """Write the rows of a scan's results, all or none; `assessments` is empty or holds one a result."""
-        told = assessments or [None] * len(results)
-        self.write(line for result, growth in zip(results, told, strict=True) for line in rows(result, growth))
-
-    def add_error(self, name: str, message: str) -> None:
-        """Write the row of an input that could not be read."""
-        self.write([error_row(name, message, task=self._names["task"], model=self._names["model"])])
-
-    def write(self, rows: Iterable[Mapping[str, str]]) -> None:
-        """Write rows as they are, all or none."""
-        self._append(to_csv(rows, self._columns, header=False))
-
-    def _append(self, text: str) -> None:
-        if self._file is None:
-            raise ValueError(f"{self.path.name} is finished")
-        data = text.encode("utf-8", "backslashreplace")
-        try:
-            written = 0
-            while written < len(data):  # an unbuffered file may take less than all, as on a full disk
-                written += self._file.write(data[written:])
-        except OSError as error:
-            self._file.truncate(self._length)
-            self._file.seek(self._length)
-            raise output_error(self.path, error) from error
-        self._length += len(data)
-
-    def finish(self) -> None:
-        """Put the table into its place; a second call does nothing."""
-        if self._file is None:
-            return
-        file, self._file = self._file, None
-        try:
-            os.fsync(file.fileno())
-            file.close()
-            os.replace(self._partial, self.path)
-        except OSError as error:
-            raise output_error(self.path, error) from error
-        finally:
-            file.close()
-
-
-assert PARTIAL_TABLE == "measurements.csv.part"  # how a folder of outputs is known while its run goes on
+    return atomic_write(path, write_to, sync=True)
