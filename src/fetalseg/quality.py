@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from fetalseg.result import Flag, State
@@ -66,6 +66,13 @@ def worst(flags: Iterable[Flag]) -> State:
     """Return the gravest state of some flags; *accept* where there is none."""
     order = [State.ACCEPT, State.CHECK, State.REFUSE]
     return max((f.state for f in flags), key=order.index, default=State.ACCEPT)
+
+
+def most_trusted(found: Sequence[tuple[State, float | None]]) -> int:
+    """Return which of several results, as (state, confidence), can be trusted most; it stands for all of a stack."""
+    order = list(State)
+    trust = [(order.index(state), -(confidence or 0.0)) for state, confidence in found]
+    return trust.index(min(trust))
 
 
 def scale_codes(spacing: Spacing | None) -> list[str]:

@@ -77,7 +77,7 @@ def draw(
 
     if measure not in chart.measures:
         raise GrowthError(f"{chart.title} has no {measure.upper()}: choose {', '.join(chart.measures)}.")
-    with _style():
+    with style():
         if figure is None:
             figure = Figure(figsize=SIZE, dpi=DPI)
         figure.clear()
@@ -130,7 +130,7 @@ def save(
     # No date: the same exams give the same file.
     told |= {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(ending, {"Description": RESEARCH})
     buffer = io.BytesIO()
-    with _style():
+    with style():
         figure.savefig(buffer, format=ending[1:], dpi=DPI, facecolor=PAPER, metadata=told)
     return atomic_write(path, lambda file: file.write(buffer.getvalue()))
 
@@ -168,13 +168,13 @@ def render(
     figure = Figure(figsize=(width / dpi, height / dpi), dpi=dpi)
     canvas = FigureCanvasAgg(figure)
     draw(chart, measure=measure, pregnancy=pregnancy, assessment=assessment, figure=figure)
-    with _style():
+    with style():
         canvas.draw()
     return np.array(canvas.buffer_rgba(), np.uint8)
 
 
 @contextmanager
-def _style() -> Iterator[None]:
+def style() -> Iterator[None]:
     """What a person's own matplotlib settings must not change; letters stay letters in SVG and PDF."""
     from matplotlib import rc_context
 

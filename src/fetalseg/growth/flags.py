@@ -119,6 +119,14 @@ def size_flags(
     return tuple(flags), tuple(sentences)
 
 
+def text_of(code: str) -> str:
+    """Return a flag's sentence by its code, as a table has it; of a code of another version the code's words."""
+    known = {limit.flag.code: limit.flag.text for limit in (*_SMALL, *_LARGE)} | {
+        "head_shape": f"{_SHAPE[0].upper()}{_SHAPE[1:]}"
+    }
+    return known.get(code, code.replace("_", " "))
+
+
 def shape_flags(index: float | None) -> tuple[GrowthFlag, ...]:
     """Return the flag of a cephalic index outside 74 to 83."""
     if index is None or _INDEX[0] <= index <= _INDEX[1]:

@@ -20,6 +20,7 @@ MOST = 20  # slices at most
 _WIDTH, _TILE = 1400, (140, 420)  # pixels the picture aims at; a tile's longer side, at least and at most
 _INK, _FAINT, _STAGE, _LINE = (235, 237, 240), (160, 165, 172), (14, 15, 18), (48, 50, 56)
 _GAP, _EDGE = 4, 14
+_NO_BRAIN = {"no_brain", "not_skull_stripped", "not_a_volume"}  # doubts that only the fetal brain's task has
 _LISTED = 4  # lesions whose numbers are written out
 
 
@@ -69,6 +70,45 @@ def montage(
         whole.paste(tile, (left + column * (plan.width + _GAP), _GAP + row * (plan.height + _GAP)))
     whole.paste(strip, (0, whole.height - strip.height))
     return np.asarray(whole)
+
+
+def telling_tile(picture: NDArray[np.uint8]) -> tuple[int, int, int, int] | None:
+    """Return where the slice on which the outlines reach farthest lies in a montage.
+
+    Parameters
+    ----------
+    picture : ndarray, shape (rows, columns, 3)
+
+    Returns
+    -------
+    (left, top, right, bottom) or None
+        In pixels; of a montage without outlines the middle slice. None where the picture is no montage.
+    """
+    ends = np.flatnonzero((picture == _LINE).all(axis=(1, 2)))
+    if not len(ends):
+        return None
+    tiles = picture[: ends[0]]
+    empty = (tiles == _STAGE).all(axis=2)
+    downs, acrosses = _runs(~empty.all(axis=1)), _runs(~empty.all(axis=0))
+    boxes = [(left, top, right, bottom) for top, bottom in downs for left, right in acrosses]
+    boxes = [box for box in boxes if not empty[box[1] : box[3], box[0] : box[2]].all()]
+    if not boxes:
+        return None
+    inked = np.logical_or.reduce([(tiles == colour).all(axis=2) for colour in COLOURS])
+    extent = [_extent(inked[top:bottom, left:right]) for left, top, right, bottom in boxes]
+    return boxes[extent.index(max(extent)) if any(extent) else len(boxes) // 2]
+
+
+def _extent(inked: NDArray[np.bool_]) -> int:
+    """Return the area of the upright box around what is set."""
+    downs, acrosses = np.flatnonzero(inked.any(axis=1)), np.flatnonzero(inked.any(axis=0))
+    return int((downs[-1] - downs[0] + 1) * (acrosses[-1] - acrosses[0] + 1)) if len(downs) else 0
+
+
+def _runs(held: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """Return first and end of each run of True."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], held, [False]]).astype(np.int8)))
+    return [(int(first), int(end)) for first, end in zip(edges[::2], edges[1::2], strict=True)]
 
 
 def slices_shown(labels: NDArray[np.generic], wanted: list[int]) -> list[int]:
@@ -215,9 +255,13 @@ def _caption(measurement: Measurement, width: int, about: str) -> Image.Image:
 
 
 def headline(measurement: Measurement) -> str:
-    """Return volume, diameters' product and number of lesions, in words; or that there is none."""
+    """Return in words volume, diameters' product and number of lesions, or a brain's size; or that there is none."""
+    if measurement.ellipse is not None:  # of a fetal brain
+        hc = next((f"{v:.1f} {u}" for u in ("mm", "px") if (v := measurement.values.get(f"hc_{u}")) is not None), "")
+        return " · ".join(part for part in (_numbers(measurement), hc and f"HC of the brain {hc}") if part)
     if not measurement.parts:
-        return "No tumour was found."
+        no_brain = _NO_BRAIN & {flag.code for flag in measurement.flags}
+        return "No brain was measured." if no_brain else "No tumour was found."
     count = len(measurement.parts)
     return f"{_numbers(measurement)} · {count} lesion{'s' if count > 1 else ''}"
 

@@ -79,6 +79,26 @@ def write_overlay(
     return write_png(path, side_by_side(frame, result, frames=frames, growth=growth))
 
 
+def marked_box(shape: tuple[int, int], pixel: tuple[float, float] = (1.0, 1.0)) -> tuple[int, int, int, int]:
+    """Return where the segmented picture alone lies in a side-by-side picture.
+
+    Parameters
+    ----------
+    shape : (int, int)
+        Rows and columns of the scan's frame.
+    pixel : (float, float)
+        Size of its pixels (row, column); only their ratio counts.
+
+    Returns
+    -------
+    left, top, right, bottom : int
+        In pixels of the side-by-side picture.
+    """
+    plan = Plan.of(shape, pixel)
+    left = plan.half + plan.gap + plan.left
+    return left, 0, left + plan.width, plan.height
+
+
 def _shown(frame: NDArray[np.generic], plan: Plan) -> Image.Image:
     """The frame as it is shown: 8 bit, at its size in the picture."""
     if frame.dtype != np.uint8:
