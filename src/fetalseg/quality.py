@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from fetalseg.result import Flag, State
 from fetalseg.scan import Spacing
@@ -111,6 +111,8 @@ class Evidence:
     hc_mm : float or None
     rim_mm : float or None
         Width of the unsure rim.
+    rim : float or None
+        The same over the rim that one in ten of the model's kept-out heads exceeds.
     """
 
     inside: float = 1.0
@@ -126,6 +128,11 @@ class Evidence:
     axis_ratio: float = 0.78
     hc_mm: float | None = None
     rim_mm: float | None = None
+    rim: float | None = None
+
+    def known(self) -> dict[str, float]:
+        """Return what is known, by name."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
 
 
 # Where each piece of evidence starts to count against a result, and where it speaks against any trust. Set on
@@ -183,7 +190,7 @@ def flags(e: Evidence, trust: float, notes: Iterable[str] = (), has_spacing: boo
         "flips_disagree": e.flips > 0.004,
         "looks_disagree": (e.looks or 0.0) > 0.03,
         "faint_outline": e.blur > 0.06 or e.inside < 0.945,
-        "sides_unseen": e.rim_mm is not None and (e.rim_mm > 2.9 or (e.rim_mm > 2.4 and e.axis_ratio > 0.84)),
+        "sides_unseen": e.rim is not None and (e.rim > 1.7 or (e.rim > 1.4 and e.axis_ratio > 0.84)),
         "axis_ratio": not 0.60 <= e.axis_ratio <= 0.97,
         "size": e.hc_mm is not None and not 40 <= e.hc_mm <= 390,
         "no_spacing": not has_spacing,

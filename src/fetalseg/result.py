@@ -90,6 +90,8 @@ class Measurement:
         The slice of a volume on which ellipse and calipers lie, from 0.
     texts : mapping of str to str
         What is said in words: ``{"lesion": "1", "measurable": "no: only one slice"}``.
+    evidence : mapping of str to float
+        What the confidence was made of (`quality.Evidence`); empty where a person drew.
     """
 
     values: Mapping[str, float | None]
@@ -102,6 +104,7 @@ class Measurement:
     parts: tuple[Measurement, ...] = ()
     slice: int | None = None
     texts: Mapping[str, str] = field(default_factory=dict)
+    evidence: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def found(self) -> bool:
@@ -157,6 +160,8 @@ class Result:
         that a person changed.
     study_date : str or None
         Of the scan, as an ISO date.
+    machine : str or None
+        Maker and model of what made the scan.
     regions : tuple of Region
         Of the frame; the one that holds the head gives its spacing.
     parent : Result or None
@@ -174,6 +179,7 @@ class Result:
     provenance: Provenance
     origin: Origin = "model"
     study_date: str | None = None
+    machine: str | None = None
     regions: tuple[Region, ...] = ()
     parent: Result | None = None
     id: str = field(default_factory=lambda: uuid.uuid4().hex)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from fetalseg.dataset.items import Item
 from fetalseg.evaluation.figures import Score, compare, summarize
-from fetalseg.evaluation.run import intervals, score, score_table
+from fetalseg.evaluation.run import intervals, score, score_table, usual_rim
 from fetalseg.result import Ellipse, Measurement
 from fetalseg.scan import Spacing
 
@@ -95,3 +95,9 @@ def test_a_table_is_matched_by_file_name(tmp_path):
     assert found.dsc == 100
     assert found.df_mm == pytest.approx(1.5)
     assert found.flags == ("size", "from_the_future")
+
+
+def test_the_usual_rim_is_what_one_head_in_ten_exceeds():
+    scores = [Score("a", "1", 200.0, 98.0, 1.0, 0.0, 0.9, (), rim) for rim in range(1, 102)]
+    assert usual_rim(scores, 1.7) == 91
+    assert usual_rim(scores[:20], 1.7) == 1.7

@@ -8,7 +8,7 @@ from fetalseg.result import Ellipse, State
 from fetalseg.scan import Spacing
 from fetalseg.settings import SegmentSettings
 from fetalseg.tasks import head
-from standins import bright, disc
+from standins import bright, disc, make_card
 
 SETTINGS = SegmentSettings()
 MM = Spacing(0.2, 0.2, source="test")
@@ -161,3 +161,13 @@ def test_calipers_on_oblong_pixels_are_perpendicular_in_mm(card):
     assert vectors[0] @ vectors[1] == pytest.approx(0, abs=1e-6)
     lengths = sorted(float(np.hypot(*v)) for v in vectors)
     assert lengths == pytest.approx([m.values["bpd_mm"], m.values["ofd_mm"]])
+
+
+def test_a_rim_is_wide_or_not_by_what_is_usual_for_the_model():
+    picture = disc(Ellipse(400, 270, 200, 150, 20), (540, 800))
+    _, m = head.segment(picture, MM, bright, make_card(), SETTINGS)
+    rim = m.evidence["rim_mm"]
+    assert rim > 0
+    sharper, duller = make_card(rim_mm=rim / 1.8), make_card(rim_mm=rim / 1.3)
+    assert "sides_unseen" in codes(head.segment(picture, MM, bright, sharper, SETTINGS)[1])
+    assert "sides_unseen" not in codes(head.segment(picture, MM, bright, duller, SETTINGS)[1])

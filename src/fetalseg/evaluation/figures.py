@@ -44,6 +44,8 @@ class Score:
         Measured minus annotated circumference.
     confidence : float or None
     flags : tuple of str
+    rim_mm : float or None
+        Width of the unsure rim.
     """
 
     name: str
@@ -54,6 +56,7 @@ class Score:
     df_mm: float | None
     confidence: float | None
     flags: tuple[str, ...]
+    rim_mm: float | None = None
 
 
 def compare(found: Ellipse, truth: Ellipse, pixel_mm: float) -> tuple[float, float]:

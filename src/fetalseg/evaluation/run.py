@@ -13,6 +13,7 @@ from fetalseg.dataset.items import Item
 from fetalseg.errors import DatasetError
 from fetalseg.evaluation.figures import Score, Summary, compare, summarize, write_summary
 from fetalseg.io.registry import read
+from fetalseg.models.card import Card
 from fetalseg.pipeline import Pipeline
 from fetalseg.quality import known_flag, worst
 from fetalseg.result import Ellipse, Measurement, State
@@ -33,7 +34,8 @@ def score(item: Item, measurement: Measurement) -> Score:
     if measurement.ellipse is None or hc is None:
         return Score(item.name, item.group, item.hc_mm, 0.0, None, None, measurement.confidence, flags)
     dsc, hd = compare(measurement.ellipse, item.truth, item.spacing.row_mm)
-    return Score(item.name, item.group, item.hc_mm, dsc, hd, hc - item.hc_mm, measurement.confidence, flags)
+    rim = measurement.evidence.get("rim_mm")
+    return Score(item.name, item.group, item.hc_mm, dsc, hd, hc - item.hc_mm, measurement.confidence, flags, rim)
 
 
 def score_model(
@@ -115,6 +117,32 @@ def calibrate(
     levels = sorted(tried, reverse=True)  # HC grows as the level falls
     level = float(np.interp(0.0, [tried[x].df_mm for x in levels], levels))
     return round(level, 3), tried
+
+
+def calibrated(
+    card: Card,
+    items: Sequence[Item],
+    settings: SegmentSettings,
+    progress: Progress = lambda done, total, text: None,
+) -> tuple[Card, dict[float, Summary]]:
+    """Return a model's card with the level, 95 % ranges and usual rim that items give, and what each level tried gave.
+
+    Parameters
+    ----------
+    items : sequence of Item
+        Kept out of training, and not those that are reported on.
+    settings : SegmentSettings
+        Name the card's model.
+    """
+    level, tried = calibrate(items, settings, progress)
+    scores = score_model(items, replace(settings, level=level), progress)
+    return replace(card, level=level, intervals=intervals(scores), rim_mm=usual_rim(scores, card.rim_mm)), tried
+
+
+def usual_rim(scores: Iterable[Score], otherwise: float) -> float:
+    """Return the width of the unsure rim, in mm, that one in ten heads exceeds; of fewer than 30 heads `otherwise`."""
+    rims = [s.rim_mm for s in scores if s.rim_mm is not None]
+    return otherwise if len(rims) < 30 else round(float(np.percentile(rims, 90)), 2)
 
 
 def intervals(scores: Iterable[Score]) -> tuple[tuple[float, float], ...]:

@@ -34,10 +34,14 @@ class Card:
         Probability at which the outline is drawn, calibrated on exams kept out of training.
     intervals : list of [hc_mm, half_width_mm]
         95 % half-width of HC at that size, from the kept-out exams; linear between, flat beyond.
+    rim_mm : float
+        Width of the unsure rim that one in ten of the kept-out heads exceeds; a wider one asks for a check.
     figures : mapping
         Measured figures by the name of the split.
     training : mapping
         Settings, data, number of pictures and exams, versions.
+    promotion : mapping
+        Of a model that a user made the default: what it was compared with, or who overrode that and why.
     data_licence, weights_licence, limits : str
     sha256 : str
         Hash of the weights' file.
@@ -54,8 +58,10 @@ class Card:
     sha256: str
     level: float = 0.5
     intervals: tuple[tuple[float, float], ...] = ()
+    rim_mm: float = 1.7
     figures: Mapping[str, Any] = field(default_factory=dict)
     training: Mapping[str, Any] = field(default_factory=dict)
+    promotion: Mapping[str, Any] = field(default_factory=dict)
     data_licence: str = ""
     weights_licence: str = ""
     limits: str = ""
@@ -91,6 +97,28 @@ class Card:
             raise ModelError(f"{path} can't be read: {error.strerror}.") from error
         except (ValueError, TypeError, AttributeError) as error:
             raise ModelError(f"{path.name} is no model card ({error}).") from error
+
+
+def dice_of(figures: Mapping[str, Any]) -> float | None:
+    """Return by how much masks agree with the truth, in percent: a head's DSC, or of volumes the mean Dice.
+
+    Parameters
+    ----------
+    figures : mapping
+        What `Card.figures` holds of one split.
+    """
+    dsc = number_of(figures, "dsc")
+    return number_of(figures, "dice") if dsc is None else dsc
+
+
+def number_of(figures: Mapping[str, Any], name: str) -> float | None:
+    """Return a figure of a split, however it is written: plain, or with its interval."""
+    found = figures.get(name)
+    if isinstance(found, Mapping):
+        found = found.get("mean", found.get("value"))
+    if isinstance(found, list | tuple) and found:
+        found = found[0]
+    return float(found) if isinstance(found, int | float) else None
 
 
 def file_sha256(path: Path) -> str:

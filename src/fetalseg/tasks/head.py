@@ -100,12 +100,14 @@ def segment(
     measurement = _measure(look.ellipse, spacing, card)
     area_mm2 = measurement.values["area_mm2"]
     rim = None if area_mm2 is None else evidence.blur * float(np.sqrt(area_mm2))
-    evidence = replace(evidence, hc_mm=measurement.values["hc_mm"], rim_mm=rim)
+    evidence = replace(
+        evidence, hc_mm=measurement.values["hc_mm"], rim_mm=rim, rim=None if rim is None else rim / card.rim_mm
+    )
     trust = quality.confidence(evidence)
     flags = quality.flags(evidence, trust, notes, spacing is not None)
     return (
         Segmentation(mask, look.points),
-        replace(measurement, confidence=trust, flags=flags, state=quality.worst(flags)),
+        replace(measurement, confidence=trust, flags=flags, state=quality.worst(flags), evidence=evidence.known()),
     )
 
 
