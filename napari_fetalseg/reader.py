@@ -77,7 +77,11 @@ def _of_folder(folder: Path) -> Reader | None:
 def _layer(item: Any) -> LayerData:
     """Return an image layer, or raise `UnreadableError` with its sentence, which napari shows."""
     scan = item.read()
-    film = scan.modality == "US"  # of pictures and loops the frames are no slices
+    return layer_of(scan, film=scan.modality == "US")
+
+
+def layer_of(scan: Any, *, film: bool) -> LayerData:
+    """Return the image layer of a scan; `film` of a picture or a loop, whose frames are no slices."""
     lead = len(scan.shape) - 2 if film else 1
     looks: dict[str, Any] = {
         "name": _title(scan),
@@ -113,6 +117,7 @@ def _metadata(scan: Any) -> dict[str, Any]:
         "modality": scan.modality,
         "description": scan.description,
         "study_date": scan.study_date,
+        "machine": scan.machine,
         "regions": scan.regions,
         "notes": scan.notes,
     }

@@ -131,6 +131,7 @@ class Source:
             sha256,
             notes,
             study_date=self.facts.get("study_date"),
+            machine=self.facts.get("machine"),
             regions=self._regions(number),
         )
 
@@ -175,6 +176,7 @@ class Source:
             modality=self.facts.get("modality"),
             description=self.facts.get("description") or "",
             study_date=self.facts.get("study_date"),
+            machine=self.facts.get("machine"),
         )
 
     def sha256(self) -> str | None:

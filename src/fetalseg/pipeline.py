@@ -136,6 +136,7 @@ class Pipeline:
                 spacing=spacing,
                 provenance=provenance,
                 study_date=scan.study_date,
+                machine=scan.machine,
                 regions=regions,
             )
         progress(len(wanted), len(wanted), scan.name)
@@ -171,6 +172,7 @@ class Pipeline:
             spacing=scan.spacing,
             provenance=self.provenance,
             study_date=scan.study_date,
+            machine=scan.machine,
         )
         alone = slices is not None and len(slices) == 1 and measurement.slice == slices[0]
         return _on(result, measurement.slice) if alone and self.settings.task == _ONE_SLICE else result

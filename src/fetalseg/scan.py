@@ -169,6 +169,8 @@ class Scan:
         The file's own words: ``"MR"``, ``"AX T2 FLAIR"``.
     study_date : str, optional
         ISO: ``"2000-09-02"``.
+    machine : str, optional
+        Maker and model of the ultrasound machine or scanner, as the file tells them.
     oriented : bool
         Whether the file told which way the patient lies.
     regions : tuple of tuple of Region
@@ -187,6 +189,7 @@ class Scan:
     modality: str | None = None
     description: str = ""
     study_date: str | None = None
+    machine: str | None = None
     oriented: bool = False
     regions: tuple[tuple[Region, ...], ...] = ()
 

@@ -7,11 +7,13 @@ import json
 import sys
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from fetalseg.cli import main
 from fetalseg.growth.assessment import CIRCULAR
 from fetalseg.growth.pregnancy import read
+from ultrasounds import dicom
 
 LATER = (datetime.date.today() + datetime.timedelta(days=1)).isoformat()
 
@@ -99,6 +101,35 @@ def test_the_formula_of_a_crl_is_told(growth):
     assert "INTERGROWTH-21st 2014" in record(growth, *crl, "--crl-formula", "intergrowth2014")["dating_formula"]
 
 
+def test_date_and_machine_come_from_the_scans_file(growth, tmp_path):
+    file = tmp_path / "scan.dcm"
+    dicom(file, np.zeros((8, 8), np.uint8), Manufacturer="GE Healthcare", ManufacturerModelName="Voluson E8")
+    found = record(growth, "--hc", 180, "--lmp", "2024-01-01", "--scan", file)
+    assert (found["scan_date"], found["ga_weeks"]) == ("2024-05-20", 20)
+    typed = record(growth, "--hc", 180, "--lmp", "2024-01-01", "--scan", file, "--scan-date", "2024-05-21")
+    assert typed["ga_days"] == 141
+    assert "typed as 2024-05-21; scan.dcm says 2024-05-20" in " ".join(typed["sentences"])
+    path = tmp_path / "p.json"
+    record(growth, "--pregnancy", path, "--lmp", "2024-01-01", "--hc", 180, "--scan", file)
+    assert read(path).exams[0].machine == "GE Healthcare Voluson E8"
+    picture = tmp_path / "a.png"
+    picture.write_bytes(b"no dicom")
+    for other, told in ((picture, "is no DICOM file"), (tmp_path / "none.dcm", "is not there")):
+        code, out, error = growth("--hc", 180, "--lmp", "2024-01-01", "--scan", other)
+        assert (code, out) == (1, "")
+        assert told in error
+
+
+def test_the_picture_is_of_the_measure_that_is_asked_for(growth, tmp_path):
+    path = tmp_path / "bpd.svg"
+    sizes = ("--hc", 175, "--bpd", 48, "--ofd", 62, "--ga-weeks", "20")
+    assert growth(*sizes, "--picture", path, "--measure", "bpd")[0] == 0
+    assert "BPD 48.0 mm at 20w 0d: 43rd centile (INTERGROWTH-21st), z −0.19" in path.read_text(encoding="utf-8")
+    code, out, error = growth(*sizes, "--picture", path, "--measure", "ofd", "--chart", "who2017")
+    assert (code, out) == (2, "")
+    assert "WHO 2017 has no OFD: choose hc" in error
+
+
 def test_every_chart_and_a_local_one(growth, tmp_path):
     local = tmp_path / "ours.csv"
     local.write_text("ga,mean,sd\n19,160,8\n21,184,8\n", encoding="utf-8")
@@ -133,8 +164,8 @@ def test_what_people_read(growth):
     dated = ("--lmp", "2024-01-01", "--scan-date", "2024-05-20", "--hc-interval", 152, 160)
     code, out, _ = growth("--hc", 156, "--bpd", 48, "--ofd", 60, *dated)
     assert code == 0
-    assert "20w 0d, by last menstrual period, due 2024-10-07" in out
-    assert "z -2.22 (-2.75 to -1.68)" in out
+    assert "Age at the scan: 20w 0d by last menstrual period, due 2024-10-07" in out
+    assert "1st centile, z -2.22 (-2.75 to -1.68); mean 172 mm" in out
     assert "! HC more than 2 SD below the mean" in out
     assert "[SMFM 2016]" in out
     for chart in ("intergrowth21 (2014)", "hadlock84 (1984)", "who2017 (2017"):
@@ -231,7 +262,10 @@ def test_a_pregnancy_grows(growth, tmp_path):
     assert path.read_bytes() == before
     code, out, _ = growth("--pregnancy", path)
     assert code == 0
-    assert "+11.0 mm a week (+9.8 to +12.2), median 11.6" in out
+    assert (
+        "HC grew by 11.0 mm a week (9.8 to 12.2) in the 28 days since 2024-05-20; the chart's median grows 11.6 mm"
+        in out
+    )
 
 
 def test_a_pregnancys_dating_changes_only_when_told_to(growth, tmp_path):

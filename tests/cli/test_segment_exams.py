@@ -15,7 +15,7 @@ from fetalseg.growth import charts
 STILL = "second_trimester.png"
 TRUTH = next(t for t in samples.truth() if t.filename == STILL)
 NEW = ("chart", "chart_version", "ga_days", "ga_source", "z_score", "z_low", "z_high", "centile", "centile_text")
-NEW += ("growth_flags", "bpd_z_score", "bpd_centile", "ofd_z_score", "ofd_centile")
+NEW += ("growth_flags", "bpd_z_score", "bpd_centile", "ofd_z_score", "ofd_centile", "dating_formula", "growth_reason")
 
 
 @pytest.fixture
@@ -87,6 +87,21 @@ def test_another_chart_and_ones_own(fetalseg, rows, record, folder, tmp_path):
     assert float(row["z_score"]) == pytest.approx((float(row["hc_mm"]) - (170 + 10 * 3 / 7)) / 8, abs=1e-6)
     assert row["chart"] == "ours.csv"
     assert record(tmp_path / "own")["growth"]["chart_version"].startswith("sha256 ")
+
+
+def test_the_formula_of_a_crown_rump_length_is_an_option_and_recorded(fetalseg, rows, record, folder, tmp_path):
+    table = tmp_path / "dates.csv"
+    table.write_text("exam,scan_date,crl_mm,crl_date\n7,2024-05-20,45,2024-03-11\n12,2024-05-20,60,2024-03-27\n")
+    done = segment(fetalseg, folder, tmp_path / "out", "--exams", table, "--crl-formula", "intergrowth2014")
+    assert done.returncode == 0, done.stderr
+    ages = {row["file"]: (float(row["ga_days"]), row["dating_formula"]) for row in rows(tmp_path / "out")}
+    assert ages["007_HC.png"] == (148, "INTERGROWTH-21st 2014")
+    assert ages["012_HC.png"] == (141, "INTERGROWTH-21st 2014")
+    assert record(tmp_path / "out")["growth"]["crl_formula"] == "intergrowth2014 (INTERGROWTH-21st 2014)"
+    wrong = segment(fetalseg, folder, tmp_path / "none", "--exams", table, "--crl-formula", "mine")
+    assert wrong.returncode == 2
+    assert "robinson1975" in wrong.stderr
+    assert not (tmp_path / "none").exists()
 
 
 def test_wrong_usage_ends_before_the_run(fetalseg, folder, tmp_path):

@@ -103,6 +103,21 @@ def test_the_header_tells_date_and_kind_but_no_patient(tmp_path):
     assert us(tmp_path, StudyDate="").study_date is None
 
 
+@pytest.mark.parametrize(
+    ("maker", "model", "told"),
+    [
+        ("GE Healthcare", " Voluson  E8 ", "GE Healthcare Voluson E8"),
+        ("SAMSUNG", "Samsung HERA W10", "Samsung HERA W10"),
+        ("Philips", "", "Philips"),
+        ("", "", None),
+    ],
+)
+def test_the_header_tells_the_machine(tmp_path, maker, model, told):
+    scan = us(tmp_path, regions=[whole(HEAD)], Manufacturer=maker, ManufacturerModelName=model)
+    assert scan.machine == told
+    assert found(scan)[0].machine == told
+
+
 # Millimetres
 
 

@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-import csv
 import datetime
 import hashlib
-import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from fetalseg.errors import GrowthError, SettingsError
 from fetalseg.growth import exams
-from fetalseg.growth.assessment import assess
 from fetalseg.growth.dating import Dating
-from fetalseg.growth.exams import Growth, assess_result, read
+from fetalseg.growth.exams import Growth, read
+from fetalseg.growth.results import assess_result
 from fetalseg.report.overlay import side_by_side
-from fetalseg.report.table import COLUMNS, MeasurementsWriter, row
-from fetalseg.result import Ellipse, Measurement, Provenance, Result, Segmentation
+from fetalseg.report.table import COLUMNS, row
+from fetalseg.result import Ellipse, Flag, Measurement, Provenance, Result, Segmentation, State
 from fetalseg.scan import Spacing
 from fetalseg.settings import GrowthSettings
 
 GROWTH = ["chart", "chart_version", "ga_days", "ga_source", "z_score", "z_low", "z_high", "centile", "centile_text"]
 GROWTH += ["growth_flags", "bpd_z_score", "bpd_centile", "ofd_z_score", "ofd_centile"]
+LATER = ["study_date", "machine", "dating_formula", "growth_reason"]
 SCAN = datetime.date(2024, 5, 20)
 
 
@@ -59,9 +59,9 @@ def told(tmp_path, text, result, chart="intergrowth21", study_date=None):
 
 
 def test_the_new_columns_come_last_and_are_empty_without_exams():
-    assert list(COLUMNS[-len(GROWTH) :]) == GROWTH
+    assert list(COLUMNS[-len(GROWTH + LATER) :]) == GROWTH + LATER
     assert COLUMNS.index("chart") == COLUMNS.index("model_sha256") + 1
-    assert {row(head())[name] for name in GROWTH} == {""}
+    assert {row(head())[name] for name in GROWTH + LATER} == {""}
 
 
 @pytest.mark.parametrize(
@@ -157,9 +157,44 @@ def test_an_age_from_the_head_itself_gives_nothing():
 def test_an_age_outside_the_chart_gives_a_sentence_and_no_number(tmp_path):
     got, sentence, line = told(tmp_path, "file,ga_weeks\n007_HC.png,41\n", head(340.0, None, None, None))
     assert float(got["ga_days"]) == 287
-    assert got["z_score"] == got["centile"] == got["centile_text"] == line == ""
-    assert "14w 0d to 40w 0d" in sentence
+    assert got["z_score"] == got["centile"] == got["centile_text"] == ""
+    assert got["growth_reason"] in sentence
+    assert "14w 0d to 40w 0d" in got["growth_reason"]
     assert sentence.startswith("a/007_HC.png: ")
+    assert line == "No centile: INTERGROWTH-21st covers 14w 0d to 40w 0d, not 41w 0d."
+
+
+def test_a_refused_head_gets_no_column_no_flag_and_a_sentence(tmp_path):
+    """However small it would be on a chart: what is refused is no head's size."""
+    flag = Flag("not_a_head", "This does not look like a fetal head plane.", State.REFUSE)
+    small = head(120.0, 33.0, 44.0, (117.0, 123.0))
+    refused = replace(small, measurement=replace(small.measurement, state=State.REFUSE, flags=(flag,)))
+    text = "file,scan_date,lmp\n007_HC.png,2024-05-20,2024-01-01\n"
+    got, sentence, line = told(tmp_path, text, refused)
+    assert {got[name] for name in GROWTH} == {""}
+    assert got["growth_reason"].startswith("The measurement is refused, so it has no place on a growth chart.")
+    assert flag.text in got["growth_reason"]
+    assert sentence == f"a/007_HC.png: {got['growth_reason']}"
+    assert line == "No centile: the measurement is refused."
+    kept, _, _ = told(tmp_path, text, small)
+    assert kept["growth_flags"] == "severe_microcephaly_range"
+
+
+@pytest.mark.parametrize(
+    ("formula", "named", "age"),
+    [("robinson1975", "Robinson & Fleming 1975", 149), ("intergrowth2014", "INTERGROWTH-21st 2014", 148)],
+)
+def test_the_formula_of_a_crown_rump_length_is_chosen_and_recorded(tmp_path, formula, named, age):
+    text = "file,scan_date,crl_mm,crl_date\n007_HC.png,2024-05-20,45,2024-03-11\n"
+    growth = Growth.load(table(tmp_path, text), GrowthSettings(crl_formula=formula))
+    got = row(head(), growth.assess(head())[0])
+    assert (float(got["ga_days"]), got["ga_source"], got["dating_formula"]) == (age, "crl", named)
+    assert growth.to_dict()["crl_formula"] == f"{formula} ({named})"
+
+
+def test_date_and_machine_of_the_scan_are_columns():
+    got = row(replace(head(), study_date="2024-05-20", machine="GE Healthcare Voluson E8"))
+    assert (got["study_date"], got["machine"]) == ("2024-05-20", "GE Healthcare Voluson E8")
 
 
 @pytest.mark.parametrize(
@@ -252,18 +287,6 @@ def test_what_a_run_records(tmp_path):
     assert record["exams_sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
     assert (record["chart"], record["chart_version"]) == ("intergrowth21", "2014")
     assert "10.1016/S0140-6736(14)61490-2" in record["chart_source"]
-
-
-def test_the_writer_puts_each_frames_assessment_into_its_row(tmp_path):
-    first, second = head(), head(172.5)
-    found = [assess(r.measurement.values["hc_mm"], dating=Dating.from_ga(140)) for r in (first, second)]
-    with MeasurementsWriter(tmp_path / "m.csv", task="head") as writer:
-        writer.add([first, second], found)
-        writer.add([first], [None])
-        with pytest.raises(ValueError, match="zip"):
-            writer.add([first], found)
-    got = list(csv.DictReader(io.StringIO((tmp_path / "m.csv").read_text(encoding="utf-8"))))
-    assert [line["centile_text"] for line in got] == ["84th", "50th", ""]
 
 
 def test_the_picture_has_a_line_more(tmp_path):

@@ -117,9 +117,19 @@ def test_refused_and_unscaled_frames_are_left_out():
     found = exam_of([good, result(None, frame=1), result(300, frame=2, state=State.REFUSE)], SCAN)
     assert [frame.result for frame in found.frames] == [result_hash(good)]
     with pytest.raises(GrowthError, match="pixel size"):
+        exam_of([result(None)], SCAN)
+    with pytest.raises(GrowthError, match=r"is refused, so it has no place on a growth chart\..*Mend its outline"):
         exam_of([result(None), result(170, state=State.REFUSE)], SCAN)
     with pytest.raises(GrowthError):
         exam_of([])
+
+
+def test_the_machine_is_the_scans_own_unless_it_is_given():
+    one = replace(result(180), machine="GE Voluson E8")
+    assert exam_of([one]).machine == "GE Voluson E8"
+    assert exam_of([one], machine="E10").machine == "E10"
+    assert exam_of([one], machine="").machine is None
+    assert exam_of([one, replace(result(181, frame=1), machine="Philips EPIQ")]).machine is None
 
 
 def test_the_scans_own_date_is_taken_and_days_do_not_mix():

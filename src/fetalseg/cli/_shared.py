@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from fetalseg import tasks
-from fetalseg.settings import DEVICES, SegmentSettings
+from fetalseg.growth.dating import CRL_FORMULAS
+from fetalseg.settings import DEVICES, GrowthSettings, SegmentSettings
 
 
 def add_command(
@@ -55,6 +56,17 @@ def add_model_options(made: argparse.ArgumentParser) -> None:
     )
     made.add_argument("--slice", type=int, metavar="N", help="fetal-brain: the axial slice to measure on, from 0")
     made.add_argument("--no-second-look", action="store_true", help="do not look again at a window around the head")
+
+
+def add_crl_formula(made: argparse._ActionsContainer) -> None:
+    """Add the option that chooses by which formula a crown-rump length dates."""
+    made.add_argument(
+        "--crl-formula",
+        default=GrowthSettings().crl_formula,
+        choices=tuple(CRL_FORMULAS),
+        help="by which a crown-rump length dates: robinson1975 (Robinson & Fleming, 45 to 84 mm) or intergrowth2014 "
+        "(INTERGROWTH-21st, 15 to 84 mm) (default: %(default)s)",
+    )
 
 
 def segment_settings(given: argparse.Namespace) -> SegmentSettings:

@@ -12,16 +12,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fetalseg import RESEARCH
-from fetalseg.cli._shared import add_command
+from fetalseg.cli._shared import add_command, add_crl_formula
 from fetalseg.errors import DatingError, GrowthError
 from fetalseg.settings import GrowthSettings
+
+MINUS = "\N{MINUS SIGN}"
 
 if TYPE_CHECKING:
     from fetalseg.growth.assessment import Assessment
     from fetalseg.growth.charts import Chart
     from fetalseg.growth.dating import Dating
     from fetalseg.growth.pregnancy import Exam, Pregnancy
-    from fetalseg.growth.velocity import Velocity
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -40,6 +41,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "  fetalseg growth --hc 180 --bpd 49 --ofd 63 --lmp 2024-01-01 --scan-date 2024-05-20 --hc-interval 175 185\n"
         "  fetalseg growth --hc 180 --crl 60 --crl-date 2024-03-27 --scan-date 2024-05-20 --json\n"
         "  fetalseg growth --pregnancy p.json --lmp 2024-01-01 --hc 180 --scan-date 2024-05-20 --picture curve.png\n"
+        "  fetalseg growth --pregnancy p.json --hc 251 --scan scan.dcm\n"
         "  fetalseg growth --pregnancy p.json\n\n"
         "exit code: 0 assessed, 1 a file can't be read or written, 2 wrong usage or impossible values",
     )
@@ -54,8 +56,18 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     made.add_argument("--pregnancy", type=Path, metavar="FILE", help="add this exam to a pregnancy's file, or read it")
     made.add_argument("--redate", action="store_true", help="give the pregnancy's file the dating that is given here")
-    made.add_argument("--machine", metavar="NAME", help="ultrasound machine, kept with the exam in the pregnancy")
+    made.add_argument(
+        "--machine",
+        metavar="NAME",
+        help="ultrasound machine, kept with the exam in the pregnancy: growth is not told between two of them",
+    )
     made.add_argument("--picture", type=Path, metavar="FILE", help="draw the chart: .png, .svg or .pdf")
+    made.add_argument(
+        "--measure",
+        default="hc",
+        choices=("hc", "bpd", "ofd"),
+        help="what the picture shows, where the chart has it (default: %(default)s)",
+    )
     made.add_argument("--json", action="store_true", help="print one JSON object")
 
 
@@ -84,13 +96,14 @@ def _add_dating(made: argparse.ArgumentParser) -> None:
     dates.add_argument("--earlier-ga", metavar="W", help="age at an earlier scan, with --earlier-date")
     more = made.add_argument_group("with it")
     more.add_argument("--scan-date", metavar="DATE", help="day of this scan")
-    more.add_argument("--crl-date", metavar="DATE", help="day on which the crown-rump length was measured")
     more.add_argument(
-        "--crl-formula",
-        default=GrowthSettings().crl_formula,
-        metavar="NAME",
-        help="robinson1975 or intergrowth2014 (default: %(default)s)",
+        "--scan",
+        type=Path,
+        metavar="FILE",
+        help="DICOM file of this scan: its date and machine, where they are not given",
     )
+    more.add_argument("--crl-date", metavar="DATE", help="day on which the crown-rump length was measured")
+    add_crl_formula(more)
     more.add_argument("--earlier-date", metavar="DATE", help="day of that earlier scan")
 
 
@@ -99,8 +112,9 @@ def run(given: argparse.Namespace) -> int:
     from fetalseg.growth import charts
     from fetalseg.growth.assessment import assess
 
-    scan_date = _date(given.scan_date)
-    dating, notes = dating_of(given, scan_date)
+    scan_date, notes = _scan(given)
+    dating, more = dating_of(given, scan_date)
+    notes += more
     pregnancy = None
     if given.pregnancy:
         pregnancy, exam = _pregnancy(given, dating, scan_date)
@@ -126,15 +140,31 @@ def run(given: argparse.Namespace) -> int:
     found = assess(hc, chart=chart, **values)
     found = replace(found, sentences=(*found.sentences, *notes))
     if given.picture:
-        _picture(given.picture, chart, pregnancy, found)
+        _picture(given.picture, chart, pregnancy, found, given.measure)
     if given.json:
-        print(json.dumps(_record(found, pregnancy), indent=2, ensure_ascii=False, allow_nan=False))
+        record = {"scan_date": scan_date.isoformat() if scan_date else None} | _record(found, pregnancy)
+        print(json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False))
         return 0
     _print(found, [assess(hc, chart=name, **values) for name in charts.NAMES if name != chart.name])
     if pregnancy:
-        _print_series(pregnancy)
+        _print_series(pregnancy, chart)
     print(f"\n{RESEARCH}")
     return 0
+
+
+def _scan(given: argparse.Namespace) -> tuple[datetime.date | None, list[str]]:
+    """Return the scan's date, and what is to be said about it; a machine that only the file tells is taken over."""
+    scan_date = _date(given.scan_date)
+    if given.scan is None:
+        return scan_date, []
+    from fetalseg.io.dicom_ultrasound import about
+
+    told = about(given.scan)
+    given.machine = given.machine if given.machine is not None else told["machine"]
+    theirs = _date(told["study_date"])
+    if scan_date is None or theirs is None or theirs == scan_date:
+        return scan_date or theirs, []
+    return scan_date, [f"The scan's date was typed as {scan_date}; {given.scan.name} says {theirs}."]
 
 
 def dating_of(given: argparse.Namespace, scan_date: datetime.date | None) -> tuple[Dating | None, list[str]]:
@@ -223,10 +253,10 @@ def _pregnancy(
     return pregnancy, exam
 
 
-def _picture(path: Path, chart: Chart, pregnancy: Pregnancy | None, found: Assessment) -> None:
+def _picture(path: Path, chart: Chart, pregnancy: Pregnancy | None, found: Assessment, measure: str) -> None:
     try:
         curves = import_module("fetalseg.growth.curves")
-        curves.save(path, chart, pregnancy=pregnancy, assessment=found)
+        curves.save(path, chart, measure=measure, pregnancy=pregnancy, assessment=found)
     except ImportError as error:
         print(f"note: no picture: {error.name or 'matplotlib'} is not installed.", file=sys.stderr)
         return
@@ -263,79 +293,63 @@ def _iso(exam: Exam) -> str | None:
     return exam.scan_date.isoformat() if exam.scan_date else None
 
 
+def _say(text: str) -> None:
+    """Print words that docks show as well. A true minus may not reach every console, and a lost sign would mislead."""
+    print(text.replace(MINUS, "-"))
+
+
 def _print(found: Assessment, others: list[Assessment]) -> None:
     from fetalseg.growth import charts
-    from fetalseg.growth.dating import SOURCE_TEXTS, ga_text
-    from fetalseg.growth.wording import age_from_hc_text
+    from fetalseg.growth.wording import age_at_scan_text, age_from_hc_text
 
-    if found.ga_days is not None:
-        half = f" ± {found.ga_uncertainty_days:g} d" if found.ga_uncertainty_days else ""
-        edd = f", due {found.edd}" if found.edd else ""
-        print(f"Age at the scan: {ga_text(found.ga_days)}{half}, by {SOURCE_TEXTS[found.ga_source]}{edd}")
-    else:
-        print("Age at the scan: not known independently of this head")
-    print(f"Age that this HC suggests: {age_from_hc_text(found.age_from_hc)}")
+    _say(f"Age at the scan: {age_at_scan_text(found)}")
+    _say(f"Age that this HC suggests: {age_from_hc_text(found.age_from_hc)}")
     if found.cephalic_index is not None:
         print(f"Cephalic index: {found.cephalic_index:.1f}")
     print()
     for assessment in (found, *others) if found.ga_days is not None else (found,):
-        where = "" if assessment is found else "  "
-        print(f"{where}{_title(assessment)}")
-        for reading in assessment.readings:
-            name = f"{where}  {reading.measure.upper():<4} {reading.value_mm:>4.0f} mm"
-            if reading.centile_text:
-                z = "" if reading.z is None else f"z {reading.z:+.2f}{_range(assessment, reading.measure)}   "
-                middle = "mean" if reading.z is not None else "median"
-                print(f"{name}   {z}centile {reading.centile_text}   {middle} {reading.mean_mm:.0f} mm")
-            elif found.ga_days is not None:
-                print(f"{name}   {reading.reason}")
-            else:
-                print(name)
+        _print_readings(assessment, "" if assessment is found else "  ")
     if others and found.ga_days is not None:
         print(f"Charts differ; numbers of two are not to be compared. This one is {_title(found)}.")
     source = charts.get(found.chart).source if found.chart in charts.NAMES else ""
     if source:
         print(source)
     for flag in found.flags:
-        print(f"\n! {flag.text}\n  [{flag.source}]")
+        _say(f"\n! {flag.text}\n  [{flag.source}]")
     told = list(found.sentences)
     if found.ga_days is None and found.reason:
         told.insert(0, found.reason)
     if told:
-        print("\n" + "\n".join(told))
+        _say("\n" + "\n".join(told))
+
+
+def _print_readings(found: Assessment, where: str) -> None:
+    """What a chart makes of each size, one under another."""
+    from fetalseg.growth.wording import place_text
+
+    print(f"{where}{_title(found)}")
+    for reading in found.readings:
+        name = f"{where}  {reading.measure.upper():<4} {reading.value_mm:>4.0f} mm"
+        if reading.centile_text:
+            middle = "mean" if reading.z is not None else "median"
+            _say(f"{name}   {place_text(found, reading.measure)}; {middle} {reading.mean_mm:.0f} mm")
+        elif found.ga_days is not None:
+            print(f"{name}   {reading.reason}")
+        else:
+            print(name)
 
 
 def _title(found: Assessment) -> str:
     return f"{found.chart} ({found.chart_version})"
 
 
-def _range(found: Assessment, measure: str) -> str:
-    if measure != "hc" or found.z_low is None or found.z_high is None:
-        return ""
-    return f" ({found.z_low:+.2f} to {found.z_high:+.2f})"
-
-
-def _print_series(pregnancy: Pregnancy) -> None:
-    from fetalseg.growth.dating import ga_text
+def _print_series(pregnancy: Pregnancy, chart: Chart) -> None:
     from fetalseg.growth.velocity import velocities
+    from fetalseg.growth.wording import sentence, velocity_text
 
-    print(f"\nExams of this pregnancy, all on {pregnancy.chart}:")
-    between: dict[int, Velocity] = dict(enumerate(velocities(pregnancy)))
+    print(f"\nExams of this pregnancy, all on {chart.title}:")
+    between = dict(enumerate(velocities(pregnancy)))
     for number, exam in enumerate(pregnancy.exams):
-        found = pregnancy.assess(exam)
-        age = "age not known" if found.ga_days is None else ga_text(found.ga_days)
-        z = "" if found.hc.z is None else f"z {found.hc.z:+.2f}  "
-        centile = f"centile {found.hc.centile_text}" if found.hc.centile_text else "no centile"
-        print(f"  {_iso(exam) or 'no date':<10}  {age:<13}  HC {exam.hc_mm:.0f} mm  {z}{centile}")
+        _say(f"  {_iso(exam) or 'no date':<10}  {sentence(pregnancy.assess(exam), chart, exam.hc_interval_mm)}")
         if number in between:
-            print(f"    {_rate(between[number])}")
-
-
-def _rate(velocity: Velocity) -> str:
-    if velocity.mm_per_week is None:
-        return velocity.reason or ""
-    interval, median = velocity.interval_mm_per_week, velocity.median_mm_per_week
-    told = f"{velocity.mm_per_week:+.1f} mm a week"
-    told += f" ({interval[0]:+.1f} to {interval[1]:+.1f})" if interval else ""
-    told += f", median {median:.1f}" if median is not None else ""
-    return f"{told}. {velocity.warning}" if velocity.warning else told
+            _say(f"    {velocity_text(between[number])}")

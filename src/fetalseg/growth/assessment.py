@@ -19,7 +19,7 @@ from fetalseg.growth.charts import Chart, Reading
 from fetalseg.growth.dating import AgeFromHead, Dating, check_day, ga_from_hc, ga_text
 from fetalseg.growth.flags import PROMPT, GrowthFlag, shape_flags, size_flags
 
-__all__ = ["CIRCULAR", "Assessment", "GrowthFlag", "assess", "check_sizes"]
+__all__ = ["CIRCULAR", "Assessment", "GrowthFlag", "assess", "check_sizes", "withheld"]
 
 #: Shown wherever an age comes from the head circumference itself.
 CIRCULAR = (
@@ -44,7 +44,8 @@ class Assessment:
     ga_days : float or None
         None where there is no independent dating, or none at all.
     ga_source : str
-        As `fetalseg.growth.dating.SOURCES`; ``"this_hc"`` without independent dating.
+        As `fetalseg.growth.dating.SOURCES`; ``"this_hc"`` without independent dating, empty where the measurement is
+        refused.
     ga_uncertainty_days : float or None
         Published accuracy of the dating, half-width.
     ga_formula : str
@@ -239,6 +240,15 @@ def _undated(chart: Chart, sizes: Mapping[str, float]) -> Assessment:
         flags=shape,
         sentences=(*_unlike(sizes["hc"], bpd, ofd), *([PROMPT] if shape else [])),
         reason=reason,
+    )
+
+
+def withheld(hc_mm: float, chart: Chart, reason: str) -> Assessment:
+    """Return the assessment of a size that must not be read on a chart: no age, no number, no flag, but a reason."""
+    nothing = AgeFromHead(None, None, None, "", reason)
+    reading = Reading(chart.name, chart.version, "hc", hc_mm, None, reason=reason)
+    return Assessment(
+        *(chart.name, chart.version, None, "", None, "", None), (reading,), None, None, nothing, reason=reason
     )
 
 

@@ -289,14 +289,8 @@ def _words(
 def _told(chart: Chart, measure: str, assessment: Assessment | None) -> str:
     if assessment is None:
         return ""
-    if measure == "hc":
-        told = sentence(assessment, chart)
-        return told if told.endswith(".") else f"{told}. Age {age_source_text(assessment)}."
-    value = _value(measure, assessment)
-    if value is None or assessment.ga_days is None:
-        return ""
-    reading = chart.read(measure, value, assessment.ga_days)
-    return reading.reason or f"{measure.upper()} {value:.1f} mm: {reading.centile_text} centile."
+    told = sentence(assessment, chart, measure=measure)
+    return told if told.endswith(".") or not told else f"{told}. Age {age_source_text(assessment)}."
 
 
 def _wrapped(text: str, width: float, size: float) -> list[str]:

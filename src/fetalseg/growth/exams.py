@@ -1,4 +1,4 @@
-"""A csv of exams: when each was scanned and what its pregnancy is dated by; and results as assessments.
+"""A csv of exams: when each was scanned and what its pregnancy is dated by; and how a run's results are read by it.
 
 The first line names the columns. ``file`` (or ``exam``) tells which pictures a row is about, in the order in which it
 is looked for: a picture's relative path or the end of it (``a/007_HC.png``), the same without its ending, the number
@@ -23,8 +23,10 @@ from pathlib import Path, PurePosixPath
 
 from fetalseg.errors import FetalSegError, GrowthError, SettingsError
 from fetalseg.growth import charts
-from fetalseg.growth.assessment import Assessment, assess
-from fetalseg.growth.dating import Dating, ga_text, parse_date, parse_ga
+from fetalseg.growth.assessment import Assessment
+from fetalseg.growth.dating import CRL_FORMULAS, Dating, parse_date, parse_ga
+from fetalseg.growth.results import assess_result
+from fetalseg.growth.wording import line
 from fetalseg.result import Result
 from fetalseg.settings import GrowthSettings
 
@@ -246,55 +248,13 @@ def _pattern(key: str, path: PurePosixPath) -> bool:
 _FITS: Sequence[Callable[[str, PurePosixPath], bool]] = (_same_path, _same_stem, _same_number, _in_folder, _pattern)
 
 
-def assess_result(
-    result: Result,
-    *,
-    dating: Dating | None,
-    scan_date: datetime.date | None,
-    chart: str | charts.Chart = charts.DEFAULT,
-) -> Assessment | None:
-    """Return how a result's head has grown: what every door shows.
-
-    Parameters
-    ----------
-    result : Result
-    dating : Dating or None
-        Of the pregnancy; None where it is not dated.
-    scan_date : date or None
-    chart : str or Chart
-
-    Returns
-    -------
-    Assessment or None
-        None of what is no head in ultrasound, or has no size in mm. The range of z-score and centile comes from the
-        circumference's own interval.
-
-    Raises
-    ------
-    GrowthError
-        If the size is no fetal head's, or the dates are impossible.
-    """
-    values = result.measurement.values
-    hc = values.get("hc_mm")
-    if result.task != "head" or hc is None:
-        return None
-    return assess(
-        hc,
-        dating=dating,
-        scan_date=scan_date,
-        bpd_mm=values.get("bpd_mm"),
-        ofd_mm=values.get("ofd_mm"),
-        hc_interval_mm=result.measurement.intervals.get("hc_mm"),
-        chart=chart,
-    )
-
-
 @dataclass(frozen=True)
 class Growth:
-    """The exams that results are assessed by, and the chart."""
+    """The exams that results are assessed by, the chart, and by which formula crown-rump lengths date."""
 
     exams: Exams
     chart: charts.Chart
+    crl_formula: str = GrowthSettings().crl_formula
 
     @classmethod
     def load(cls, exams: str | Path, settings: GrowthSettings) -> Growth:
@@ -305,7 +265,8 @@ class Growth:
         SettingsError
         """
         try:
-            return cls(read(exams, crl_formula=settings.crl_formula), charts.get(settings.chart))
+            chart = charts.get(settings.chart)
+            return cls(read(exams, crl_formula=settings.crl_formula), chart, settings.crl_formula)
         except GrowthError as error:  # wrong usage, before a run starts
             raise SettingsError(str(error)) from error
 
@@ -338,10 +299,8 @@ class Growth:
         return found, f"{name}: {found.reason}"
 
     def line(self, found: Assessment | None) -> str:
-        """Return an assessment as pictures show it: ``56th centile (INTERGROWTH-21st) at 20w 3d``; or nothing."""
-        if found is None or found.ga_days is None or not found.hc.centile_text:
-            return ""
-        return f"{found.hc.centile_text} centile ({self.chart.title}) at {ga_text(found.ga_days)}"
+        """Return an assessment as pictures show it, or nothing. See `fetalseg.growth.wording.line`."""
+        return line(found, self.chart)
 
     def to_dict(self) -> dict[str, str]:
         """Return plain values, as written to ``run.json``."""
@@ -349,6 +308,7 @@ class Growth:
             "chart": self.chart.name,
             "chart_version": self.chart.version,
             "chart_source": self.chart.source,
+            "crl_formula": f"{self.crl_formula} ({CRL_FORMULAS[self.crl_formula]})",
             "exams": self.exams.name,
             "exams_sha256": self.exams.sha256,
         }

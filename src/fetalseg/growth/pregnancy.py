@@ -19,7 +19,8 @@ from fetalseg.errors import FetalSegError, GrowthError, UnreadableError
 from fetalseg.growth import charts
 from fetalseg.growth.assessment import Assessment, assess, check_sizes
 from fetalseg.growth.dating import Dating, check_day, parse_date
-from fetalseg.result import Result, State
+from fetalseg.growth.results import refusal
+from fetalseg.result import Result
 
 FORMAT = "fetalseg pregnancy"
 VERSION = 1
@@ -192,17 +193,21 @@ def exam_of(results: Sequence[Result], scan_date: datetime.date | None = None, *
     results : sequence of Result
         Of heads with sizes in mm; those that are refused are left out.
     scan_date : date, optional
-        By default that of the results.
+        By default that of the results; empty for not known.
     machine : str, optional
+        By default that of the results; empty for not known.
 
     Raises
     ------
     GrowthError
         If there is none to sum up, or the results are of different days.
     """
-    usable = [r for r in results if r.measurement.values.get("hc_mm") and r.measurement.state is not State.REFUSE]
+    sized = [r for r in results if r.measurement.values.get("hc_mm")]
+    if not sized:
+        raise GrowthError("No result holds a head circumference in mm: give the pixel size.")
+    usable = [r for r in sized if not refusal(r)]
     if not usable:
-        raise GrowthError("No result holds a head circumference in mm that was not refused: give the pixel size.")
+        raise GrowthError(f"{refusal(sized[0])} Mend its outline, or measure another picture.")
     if scan_date is None:
         days = {r.study_date for r in usable} - {None}
         if len(days) > 1:
@@ -233,7 +238,7 @@ def exam_of(results: Sequence[Result], scan_date: datetime.date | None = None, *
         ofd_mm=_mean([frame.ofd_mm for frame in used]),
         spread_mm=max(f.hc_mm for f in used) - min(f.hc_mm for f in used) if len(used) > 1 else None,
         frames=frames,
-        machine=machine,
+        machine=_machine(usable) if machine is None else machine or None,
         edited=any(usable[k].edited for k in best),
     )
 
@@ -284,6 +289,12 @@ def write(path: str | Path, pregnancy: Pregnancy) -> Path:
 
     text = json.dumps(pregnancy.to_dict(), indent=2, ensure_ascii=False, allow_nan=False)
     return write_text(path, text + "\n", sync=True)
+
+
+def _machine(results: Sequence[Result]) -> str | None:
+    """The machine that all results are from, where their files tell one."""
+    told = {result.machine for result in results}
+    return told.pop() if len(told) == 1 else None
 
 
 def _trust(result: Result) -> float:

@@ -24,11 +24,12 @@ def signed(number: float, digits: int = 2) -> str:
     return f"{_MINUS if number < 0 and float(text) else '+'}{text}"
 
 
-def age_text(found: Assessment) -> str:
-    """Return ``20w 3d ± 5 d by crown-rump length``; without an age say so."""
+def age_at_scan_text(found: Assessment) -> str:
+    """Return ``20w 3d ± 5 d by crown-rump length, due 2024-10-07``; without an age say so."""
     if found.ga_days is None:
-        return "age not known independently of this head"
-    return f"{ga_text(found.ga_days)} {age_source_text(found)}"
+        return "not known independently of this head"
+    due = f", due {found.edd}" if found.edd else ""
+    return f"{ga_text(found.ga_days)} {age_source_text(found)}{due}"
 
 
 def age_source_text(found: Assessment) -> str:
@@ -37,21 +38,34 @@ def age_source_text(found: Assessment) -> str:
     return f"{half}by {SOURCE_TEXTS[found.ga_source]}"
 
 
-def place_text(found: Assessment) -> str:
-    """Return ``56th centile, z +0.15 (−0.21 to +0.52)``, what the chart knows of it; empty where it knows nothing."""
+def place_text(found: Assessment, measure: str = "hc") -> str:
+    """Return ``56th centile, z +0.15 (−0.21 to +0.52)``, what the chart knows of it; empty where it knows nothing.
+
+    Parameters
+    ----------
+    found : Assessment
+    measure : {"hc", "bpd", "ofd"}
+        Only HC has an interval.
+    """
+    reading = next((r for r in found.readings if r.measure == measure), None)
+    if reading is None:
+        return ""
     parts = []
-    if found.hc.centile_text:
-        parts.append(f"{found.hc.centile_text} centile")
-        low, high = (end.centile_text if end else "" for end in (found.low, found.high))
-        if found.hc.z is None and low and high:
+    ends = (found.low, found.high) if measure == "hc" else (None, None)
+    if reading.centile_text:
+        parts.append(f"{reading.centile_text} centile")
+        low, high = (end.centile_text if end else "" for end in ends)
+        if reading.z is None and low and high:
             parts[0] += f" ({low} to {high})"
-    if found.hc.z is not None:
-        ends = f" ({signed(found.z_low)} to {signed(found.z_high)})" if _known(found) else ""  # type: ignore[arg-type]
-        parts.append(f"z {signed(found.hc.z)}{ends}")
+    if reading.z is not None:
+        zs = [end.z for end in ends if end is not None and end.z is not None]
+        parts.append(f"z {signed(reading.z)}" + (f" ({signed(zs[0])} to {signed(zs[1])})" if len(zs) == 2 else ""))
     return ", ".join(parts)
 
 
-def sentence(found: Assessment, chart: Chart, interval_mm: tuple[float, float] | None = None) -> str:
+def sentence(
+    found: Assessment, chart: Chart, interval_mm: tuple[float, float] | None = None, measure: str = "hc"
+) -> str:
     """Return ``HC 174.2 ± 3.1 mm at 20w 3d: 56th centile (INTERGROWTH-21st), z +0.15 (−0.21 to +0.52)``.
 
     Parameters
@@ -61,17 +75,35 @@ def sentence(found: Assessment, chart: Chart, interval_mm: tuple[float, float] |
     chart : Chart
     interval_mm : (float, float), optional
         Of HC; an assessment with an age knows its own.
+    measure : {"hc", "bpd", "ofd"}
+        Nothing is returned of one that was not measured.
     """
+    reading = next((r for r in found.readings if r.measure == measure), None)
+    if reading is None:
+        return ""
     interval = (found.low.value_mm, found.high.value_mm) if found.low and found.high else interval_mm
-    size = f"HC {size_text(found.hc.value_mm, interval)}"
+    size = f"{measure.upper()} {size_text(reading.value_mm, interval if measure == 'hc' else None)}"
     if found.ga_days is None:
         return f"{size}: no centile, because the age is not known independently of this head."
     where = f"{size} at {ga_text(found.ga_days)}"
-    place = place_text(found)
+    place = place_text(found, measure)
     if not place:
-        return f"{where}: {found.hc.reason}"
+        return f"{where}: {reading.reason}"
     first, *rest = place.split(", ")
     return f"{where}: {', '.join([f'{first} ({chart.title})', *rest])}"
+
+
+def line(found: Assessment | None, chart: Chart) -> str:
+    """Return ``56th centile (INTERGROWTH-21st) at 20w 3d`` for a picture's strip, or shortly why not; or nothing."""
+    if found is None:
+        return ""
+    if found.ga_days is None:
+        return "" if found.ga_source else "No centile: the measurement is refused."
+    age = ga_text(found.ga_days)
+    if not found.hc.centile_text:
+        return f"No centile: {chart.title} covers {chart.range_text}, not {age}."
+    flags = "".join(f" · {flag.code.replace('_', ' ')}" for flag in found.flags)
+    return f"{found.hc.centile_text} centile ({chart.title}) at {age}{flags}"
 
 
 def age_from_hc_text(age: AgeFromHead) -> str:
@@ -84,10 +116,17 @@ def age_from_hc_text(age: AgeFromHead) -> str:
     return f"{ga_text(age.ga_days)}{ends}, {age.formula}"
 
 
-def exam_text(exam: Exam) -> str:
-    """Return ``Mean of 3 of 6 frames, spread 1.2 mm; left out as an outlier: 190.1 mm.``; nothing of one frame."""
+def exam_text(exam: Exam, refused: int = 0) -> str:
+    """Return ``Mean of 3 of 6 frames, spread 1.2 mm; left out as an outlier: 190.1 mm.``; nothing of one frame.
+
+    Parameters
+    ----------
+    exam : Exam
+    refused : int
+        How many frames were left out because their measurement is refused.
+    """
     used = [frame for frame in exam.frames if frame.used]
-    if len(exam.frames) < 2:
+    if len(exam.frames) + refused < 2:
         return ""
     said = f"Mean of {len(used)} of {len(exam.frames)} frames" if len(used) > 1 else f"1 of {len(exam.frames)} frames"
     if exam.spread_mm is not None:
@@ -96,6 +135,8 @@ def exam_text(exam: Exam) -> str:
         sizes = [f"{f.hc_mm:.1f} mm" for f in exam.frames if f.outlier and f.used is marked]
         if sizes:
             said += f"; {what}: {', '.join(sizes)}"
+    if refused:
+        said += f"; {refused} more left out, because the measurement is refused"
     return f"{said}."
 
 
@@ -114,7 +155,3 @@ def velocity_text(found: Velocity) -> str:
 
 def _plain(number: float) -> str:
     return signed(number, 1).removeprefix("+")
-
-
-def _known(found: Assessment) -> bool:
-    return found.z_low is not None and found.z_high is not None

@@ -33,7 +33,7 @@ class Decoded:
         Only where the file names its unit beyond doubt.
     notes : tuple of str
         Codes of what had to be changed.
-    layout, modality, description, study_date, oriented, regions
+    layout, modality, description, study_date, machine, oriented, regions
         As in `fetalseg.scan.Scan`.
     """
 
@@ -45,6 +45,7 @@ class Decoded:
     modality: str | None = None
     description: str = ""
     study_date: str | None = None
+    machine: str | None = None
     oriented: bool = False
     regions: tuple[tuple[Region, ...], ...] = ()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Iterator
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -39,7 +40,7 @@ def decode(data: bytes, name: str) -> Decoded:
         check_size(name, *shape, frames)
         pixels, colours = _pixels(dataset, frames, shape)
         regions, spacing = dicom_regions.scales(dataset, name.rsplit("/", 1)[-1], frames, shape)
-        about = _about(dataset)
+        told = _about(dataset)
     except (UnreadableError, MemoryError):
         raise
     except Exception as error:  # decoders raise what they like on forged bytes
@@ -48,7 +49,7 @@ def decode(data: bytes, name: str) -> Decoded:
     values, notes = finite(pixels, name)
     notes = (*notes, "colour") if colours else notes
     return Decoded(
-        values, values.shape if frames > 1 else shape, spacing, notes, regions=regions, modality="US", **about
+        values, values.shape if frames > 1 else shape, spacing, notes, regions=regions, modality="US", **told
     )
 
 
@@ -124,11 +125,45 @@ def _grey(frame: NDArray[Any], dataset: Any) -> tuple[NDArray[Any], bool]:
     return frame.astype(frame.dtype.newbyteorder("="), copy=False), False
 
 
+def about(path: str | Path) -> dict[str, Any]:
+    """Return what the header of a file tells of its scan, without reading the picture.
+
+    Returns
+    -------
+    dict
+        ``study_date`` (ISO) and ``machine``, each None where the file does not tell it, and ``description``.
+
+    Raises
+    ------
+    UnreadableError
+        If it can't be read or is no DICOM file.
+    """
+    path = Path(path)
+    try:
+        if not dicom.is_dicom(path):
+            there = "is no DICOM file" if path.is_file() else "is not there"
+            raise UnreadableError(f"{path} {there}, so it tells no scan date and no machine.")
+        return _about(dicom.parse(path, stop_before_pixels=True))
+    except UnreadableError:
+        raise
+    except Exception as error:  # a forged header raises what it likes
+        raise UnreadableError(f"{path} is damaged: its header can't be read.") from error
+
+
 def _about(dataset: Any) -> dict[str, Any]:
-    """Return the day of the study and the series' description; of the patient nothing."""
-    description = " ".join(str(dataset.get("SeriesDescription") or "").split())
+    """Return the day of the study, the machine and the series' description; of the patient nothing."""
     dates = (_date(dataset.get(f"{what}Date")) for what in ("Study", "Series", "Acquisition", "Content"))
-    return {"description": description, "study_date": next((date for date in dates if date), None)}
+    maker, model = (_words(dataset.get(name)) for name in ("Manufacturer", "ManufacturerModelName"))
+    machine = model if model.casefold().startswith(maker.casefold()) else f"{maker} {model}".strip()
+    return {
+        "description": _words(dataset.get("SeriesDescription")),
+        "study_date": next((date for date in dates if date), None),
+        "machine": machine or None,
+    }
+
+
+def _words(value: Any) -> str:
+    return " ".join(str(value or "").split())
 
 
 def _date(value: Any) -> str | None:
