@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from fetalseg.models.card import Card
+from fetalseg.models import catalogue
+from fetalseg.models.card import Card, dice_of, number_of
+
+
+def title(model: catalogue.Model) -> str:
+    """Return what a model is called in lists: of people's own, which are many, with its name."""
+    card = model.card
+    return card.title if model.bundled or card.name == card.title else f"{card.title} · {card.name}"
 
 
 def figures(card: Card) -> list[str]:
@@ -13,8 +20,7 @@ def figures(card: Card) -> list[str]:
     for values in card.figures.values():
         if isinstance(values, Mapping):
             parts = []
-            dice, adf = _number(values, "dsc"), _number(values, "adf_mm")
-            dice = _number(values, "dice") if dice is None else dice
+            dice, adf = dice_of(values), number_of(values, "adf_mm")
             if dice is not None:
                 parts.append(f"Dice {dice:.1f} %")
             if adf is not None:
@@ -28,7 +34,11 @@ def text(card: Card) -> str:
     """Return the whole card."""
     lines = [f"{card.title} ({card.name} {card.version})", ""]
     lines += [f"Input: {card.input_columns} x {card.input_rows}; outline at probability {card.level:g}", ""]
-    for title, values in (("Figures", card.figures), ("Training", card.training)):
+    for title, values in (
+        ("Figures", card.figures),
+        ("Training", card.training),
+        ("Made the default", card.promotion),
+    ):
         if values:
             lines += [title, *_lines(values, 1), ""]
     if card.intervals:
@@ -48,15 +58,6 @@ def _interval(card: Card) -> list[str]:
     if card.task == "tumour":  # a share of the volume
         return ["95 % interval of the volume", f"  ± {100 * card.intervals[0][1]:.0f} %"]
     return ["95 % interval of HC", *(f"  at {size:.0f} mm: ± {half:.1f} mm" for size, half in card.intervals)]
-
-
-def _number(values: Mapping[str, Any], name: str) -> float | None:
-    found = values.get(name)
-    if isinstance(found, Mapping):
-        found = found.get("mean", found.get("value"))
-    if isinstance(found, list | tuple) and found:
-        found = found[0]
-    return float(found) if isinstance(found, int | float) else None
 
 
 def _lines(values: Mapping[str, Any], depth: int) -> list[str]:

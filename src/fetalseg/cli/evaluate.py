@@ -133,15 +133,12 @@ def _calibrate(model: Model, items: list[Item], given: argparse.Namespace) -> in
     from fetalseg.evaluation import run as evaluation
     from fetalseg.models import weights
 
-    settings = segment_settings(given)
     with progress_bar("calibrate") as progress:
-        level, tried = evaluation.calibrate(items, settings, progress)
-        scores = evaluation.score_model(items, replace(settings, level=level), progress)
+        card, tried = evaluation.calibrated(model.card, items, segment_settings(given), progress)
     for tested, s in tried.items():
         print(f"  level {tested:.2f}: DSC {s.dsc:.2f} %  HD {s.hd_mm:.3f}  ADF {s.adf_mm:.2f}  DF {s.df_mm:+.2f} mm")
-    card = replace(model.card, level=level, intervals=evaluation.intervals(scores))
     card.write(model.folder / weights.CARD)
-    print(f"level {level} and the intervals {card.intervals} are in the card")
+    print(f"level {card.level} and the intervals {card.intervals} are in the card")
     return 0
 
 

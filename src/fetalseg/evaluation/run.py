@@ -105,6 +105,11 @@ def calibrate(
     level : float
         By linear interpolation between the levels tried.
     tried : dict of level to Summary
+
+    Raises
+    ------
+    DatasetError
+        If no head is found at any level.
     """
     tried = {}
     for number, level in enumerate(LEVELS):
@@ -114,7 +119,10 @@ def calibrate(
             lambda done, total, text, n=number: progress(n * total + done, total * len(LEVELS), text),  # type: ignore[misc]
         )
         tried[level] = summarize(scores, resamples=200)
-    levels = sorted(tried, reverse=True)  # HC grows as the level falls
+    # HC grows as the level falls.
+    levels = sorted((x for x, summary in tried.items() if np.isfinite(summary.df_mm)), reverse=True)
+    if not levels:
+        raise DatasetError(f"No head was found in any of the {len(items)} pictures to calibrate on.")
     level = float(np.interp(0.0, [tried[x].df_mm for x in levels], levels))
     return round(level, 3), tried
 

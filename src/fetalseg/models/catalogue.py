@@ -1,21 +1,22 @@
-"""What models there are: bundled with the package, and trained by the user."""
+"""What models there are: bundled with the package, and trained or installed by the user."""
 
 from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fetalseg.errors import ModelError, SettingsError
-from fetalseg.models.card import Card
+from fetalseg.models.card import Card, file_sha256
 from fetalseg.models.weights import CARD, WEIGHTS
 
 if TYPE_CHECKING:
     import torch
 
 BUNDLED = Path(__file__).parent / "bundled"
-#: The default model of each task.
+#: The bundled default model of each task.
 DEFAULTS = {"head": "unet", "tumour": "unet"}
 
 
@@ -37,6 +38,22 @@ class Model:
 
         return weights.load(self.card, self.folder / WEIGHTS)
 
+    def damage(self) -> str:
+        """Return the sentence on what is wrong with its weights; empty where they are those of its card."""
+        path = self.folder / WEIGHTS
+        try:
+            about = path.stat()
+            if _sha256(path, about.st_mtime_ns, about.st_size) == self.card.sha256:
+                return ""
+            return f"The weights of model '{self.card.name}' are damaged: {path} is not the file that its card names."
+        except OSError as error:
+            return f"The weights of model '{self.card.name}' can't be read: {path} ({error.strerror})."
+
+
+@lru_cache(maxsize=64)
+def _sha256(path: Path, changed: int, size: int) -> str:  # noqa: ARG001 (a changed file is read anew)
+    return file_sha256(path)
+
 
 def user_folder() -> Path:
     """Return where a user's models lie: ``$FETALSEG_MODELS``, or the platform's data folder."""
@@ -47,17 +64,63 @@ def user_folder() -> Path:
 
 
 def models(task: str | None = None) -> list[Model]:
-    """Return the models of a task, or of all, the default first; a damaged card is left out."""
-    found = []
+    """Return the models of a task, or of all, the default first; a damaged card is left out (see `problems`)."""
+    found = [m for m in _known()[0] if task in (None, m.card.task)]
+    firsts = {name: default_name(name) for name in {m.card.task for m in found}}
+    return sorted(found, key=lambda m: (m.card.task, m.card.name != firsts[m.card.task], m.card.name))
+
+
+def _known() -> tuple[list[Model], list[str]]:
+    """All models whose card can be read, the bundled ones first, and a sentence on each other one."""
+    found: list[Model] = []
+    wrong: list[str] = []
     for root in (BUNDLED, user_folder()):
         for path in sorted(root.glob(f"*/{CARD}")):
-            try:
-                model = Model(Card.read(path), path.parent)
-            except ModelError:
+            if path.parent.name.startswith("."):  # being installed
                 continue
-            if task in (None, model.card.task):
-                found.append(model)
-    return sorted(found, key=lambda m: (m.card.task, m.card.name != DEFAULTS.get(m.card.task), m.card.name))
+            try:
+                found.append(Model(Card.read(path), path.parent))
+            except ModelError as error:
+                wrong.append(f"The model in {path.parent} is damaged: {error}")
+    return found, wrong
+
+
+def default_name(task: str) -> str:
+    """Return the name of the model that a task uses where none is asked for.
+
+    The one that the user chose; the bundled one where none was chosen, or where that is missing or damaged.
+    """
+    model, _ = _chosen(task)
+    return model.card.name if model else DEFAULTS.get(task, "")
+
+
+def problems(task: str | None = None) -> list[str]:
+    """Return a sentence on each installed model that is damaged, and on what is used instead of a default."""
+    found, said = _known()
+    said = said + [words for m in found if not m.bundled and task in (None, m.card.task) and (words := m.damage())]
+    return said + [words for of in ([task] if task else sorted(DEFAULTS)) if (words := default_problem(of))]
+
+
+def default_problem(task: str) -> str:
+    """Return the sentence on why the bundled model stands in for the default that was chosen; empty where none does."""
+    model, name = _chosen(task)
+    if not name or model:
+        return ""
+    return (
+        f"The default that was chosen for '{task}', '{name}', is damaged or missing; the bundled "
+        f"'{DEFAULTS.get(task)}' is used instead. Install '{name}' anew, or type 'fetalseg models restore --task {task}'."
+    )
+
+
+def _chosen(task: str) -> tuple[Model | None, str]:
+    """The user's default of a task where it can be used, and its name where one was chosen."""
+    from fetalseg.models import installed
+
+    name = installed.read(user_folder()).get(task, "")
+    for model in _known()[0] if name else []:
+        if model.card.task == task and model.card.name == name and not model.bundled and not model.damage():
+            return model, name
+    return None, name
 
 
 def at(folder: Path) -> Model:
@@ -74,6 +137,9 @@ def at(folder: Path) -> Model:
 def find(task: str, name: str = "default") -> Model:
     """Return a model by its name, or by a folder that holds a card.
 
+    ``"default"`` is what the user chose, or the bundled one where that is damaged. A damaged model asked for by its
+    name is never replaced by another.
+
     Raises
     ------
     SettingsError
@@ -87,10 +153,12 @@ def find(task: str, name: str = "default") -> Model:
         if model.card.task != task:
             raise ModelError(f"The model in {name} is for the task '{model.card.task}', not '{task}'.")
         return model
-    wanted = DEFAULTS.get(task, "") if name == "default" else name
+    wanted = default_name(task) if name == "default" else name
     known = models(task)
     for model in known:
         if model.card.name == wanted:
             return model
+    if (user_folder() / f"{task}_{wanted}" / CARD).exists():
+        raise ModelError(f"The model '{wanted}' is damaged: its card can't be read. Remove it and install it anew.")
     names = ", ".join(m.card.name for m in known) or "none"
     raise SettingsError(f"There is no model '{wanted}' for the task '{task}'; known are: {names}.")

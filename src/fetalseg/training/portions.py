@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 
 from fetalseg.errors import DeviceError
-from fetalseg.models.predictor import empty_cache, memory_ran_out
+from fetalseg.models.backends.torch_predictor import empty_cache, memory_ran_out
 
 _Made = TypeVar("_Made")
 

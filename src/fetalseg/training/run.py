@@ -7,7 +7,7 @@ import importlib.metadata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from fetalseg.dataset.split import Named, Split
 from fetalseg.errors import DatasetError, FetalSegError, SettingsError
 from fetalseg.models import architectures, catalogue, weights
 from fetalseg.models.card import Card
-from fetalseg.settings import HeadTrainSettings, TrainSettings, VolumeTrainSettings
+from fetalseg.settings import Device, HeadTrainSettings, SegmentSettings, TrainSettings, VolumeTrainSettings
 from fetalseg.training import events
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ def train(
     start: catalogue.Model | None = None,
     split: Path | None = None,
     resume: bool = False,
+    calibrate: bool = False,
     device: str = "cpu",
     log: Log = lambda text: None,
 ) -> Card:
@@ -69,6 +70,8 @@ def train(
         A ``split.csv`` to keep to, instead of a new split; scans that it does not name are left out, and counted.
     resume : bool
         Go on with a training that was begun with other settings or other data.
+    calibrate : bool
+        Set the outline's level and the 95 % ranges on the part of the split that is kept for it, when trained.
 
     Raises
     ------
@@ -83,6 +86,9 @@ def train(
         try:
             prepared = _prepared(data, settings, negatives, split)
             card = _trained(prepared, data, out, settings, name, start, card_from, resume, device, told, log)
+            if calibrate:
+                card = _calibrated(card, data, out, prepared.split, device, told)
+            told.end(card.training["ended"])
         except BaseException as error:
             words = str(error) if isinstance(error, FetalSegError) else f"{type(error).__name__}: {error}"
             with contextlib.suppress(FetalSegError):
@@ -144,7 +150,7 @@ def _trained(
     if not (out / "checkpoint.safetensors").exists():
         if start is not None:
             weights.start_from(network, start.load())
-        elif settings.imagenet:
+        elif settings.imagenet and hasattr(architecture, "start_from_imagenet"):
             architecture.start_from_imagenet(network)
     fitted = fit(network, prepared.data, settings, out, events=told, about=about, device=device, log=log)
     card = _card(fitted, prepared.counts, data, out, settings, parameters, start)
@@ -153,7 +159,30 @@ def _trained(
         card = _with_figures_of(card, Card.read(card_from / weights.CARD))
     card.write(out / weights.CARD)
     draw(out / "curves.csv", out / "curves.png", title=f"{card.title} · {card.task}")
-    told.end(fitted.reason)
+    return card
+
+
+def _calibrated(card: Card, data: Path, out: Path, split: Split, device: str, told: events.Writer) -> Card:
+    """Return the card, and write it, with level and ranges of what the split keeps to calibrate on."""
+    from fetalseg.evaluation import run as evaluation
+    from fetalseg.evaluation import volumes as of_volumes
+
+    settings = SegmentSettings(task=card.task, model=str(out), device=cast("Device", device))
+    found = sources.heads(data)[0] if card.task == "head" else sources.volumes(data)
+    parts = split.parts_of(found)
+    kept: list[Any] = [item for item in found if parts.get(item.name) == "calibrate"]
+    if not kept:
+        told.note("Nothing is kept out to calibrate on: the outline's level is 0.5, and no range is known.")
+        return card
+    told.note(f"Calibrating on {len(kept)} scans.")
+    if card.task == "head":
+        try:
+            card, _ = evaluation.calibrated(card, kept, settings)
+        except DatasetError as error:  # a model that has hardly learnt is a model all the same
+            told.note(f"{error} The outline's level stays at {card.level:g}.")
+    else:
+        card = replace(card, intervals=of_volumes.volume_interval(of_volumes.score_model(kept, settings)))
+    card.write(out / weights.CARD)
     return card
 
 
