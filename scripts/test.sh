@@ -30,6 +30,14 @@ if [ -n "$missing" ]; then
     fi
 fi
 
+# The report is tried in a browser where there is one, or can be had; without one those tests are skipped, visibly.
+if ! command -v chromedriver >/dev/null 2>&1 && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
+    echo "Installing a browser for the report's tests ..."
+    [ -n "$missing" ] || apt-get update -qq || true
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium chromium-driver \
+        >/dev/null || echo "There is no chromium with its driver to install here." >&2
+fi
+
 if [ -n "${DISPLAY:-}" ]; then
     exec "$PYTHON" -m pytest "$@"
 fi

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fetalseg import __version__, tasks
+from fetalseg import __version__, quality, tasks
 from fetalseg.batch import corrections
 from fetalseg.batch.corrections import Correction
 from fetalseg.batch.scale import choose_spacing, outside
@@ -23,7 +23,7 @@ from fetalseg.io import atomic, dicom, folders, spacing_csv, volumes, written
 from fetalseg.models import catalogue
 from fetalseg.pipeline import Cancel, Pipeline
 from fetalseg.report import manifest, montage, overlay, structured, table
-from fetalseg.result import Result, State
+from fetalseg.result import Result
 from fetalseg.scan import Scan
 from fetalseg.settings import BatchSettings, GrowthSettings, SegmentSettings
 
@@ -104,8 +104,7 @@ class Work:
     @property
     def shown(self) -> int:
         """Of a stack, the frame that can be trusted most stands for all."""
-        trust = [(list(State).index(r.measurement.state), -(r.measurement.confidence or 0)) for r in self.results]
-        return trust.index(min(trust))
+        return quality.most_trusted([(r.measurement.state, r.measurement.confidence) for r in self.results])
 
 
 class Worker:

@@ -13,7 +13,7 @@ from importlib import import_module
 from fetalseg import __version__
 from fetalseg.errors import DeviceError, FetalSegError, GrowthError, SettingsError
 
-COMMANDS = ("segment", "demo", "models", "train", "evaluate", "benchmark", "followup", "growth", "dataset")
+COMMANDS = ("segment", "demo", "models", "train", "evaluate", "benchmark", "followup", "growth", "dataset", "report")
 
 _ABOUT = """Measure the fetal head in ultrasound: mask, head-circumference ellipse, millimetres.
 

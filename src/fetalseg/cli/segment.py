@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from fetalseg import RESEARCH, tasks
 from fetalseg.cli._shared import add_command, add_crl_formula, add_model_options, segment_settings
+from fetalseg.cli.report import write_page
 from fetalseg.errors import Cancelled, SettingsError
 from fetalseg.settings import BatchSettings, GrowthSettings
 
@@ -87,6 +88,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "their display regions, such as names",
     )
     made.add_argument("--no-overlays", action="store_true", help="write no side-by-side pictures and montages")
+    made.add_argument("--report", action="store_true", help="make report.html at the end; see 'fetalseg report'")
     made.add_argument("--exams", type=Path, metavar="CSV", help="csv of exams with scan date and dating, see above")
     made.add_argument(
         "--chart",
@@ -129,6 +131,8 @@ def run(given: argparse.Namespace) -> int:
         for event in batch.events(stop):
             show(event)
     _tell(batch.summary, given, volume=tasks.get(settings.task).VOLUME)
+    if given.report and (given.watch or not stop.is_set()):
+        print(f"Report in {write_page(given.out)}.")
     if stop.is_set() and not given.watch:
         print("fetalseg: stopped; what was finished is kept. The same command goes on from there.", file=sys.stderr)
         return 130

@@ -21,7 +21,7 @@ JOURNAL = "journal.jsonl"
 _PARTIAL_TABLE = "measurements.csv.part"  # of earlier versions, broken off
 _OUTPUT_FOLDERS = ("masks", "overlays", "sr", "report")
 _OUTPUT_FILES = (
-    *("run.json", "measurements.csv", "measurements.parquet", "errors.csv", "report.html", "report.pdf"),
+    *("run.json", "measurements.csv", "measurements.parquet", "errors.csv", "report.html", "report.pdf", "cases.pdf"),
     *(JOURNAL, _PARTIAL_TABLE),
 )
 

@@ -18,6 +18,7 @@ from fetalseg.report.page.plots import Plot
 from fetalseg.result import State
 
 _SIZE = (7.0, 4.3)
+_MARGINS = (46, 80, 36, 10)  # left, right, below, above; in points
 _MARKERS = {State.ACCEPT.value: "o", State.CHECK.value: "^", State.REFUSE.value: "X"}
 #: More error bars than this hide each other.
 _MOST_BARS = 60
@@ -101,7 +102,9 @@ def _figure(chart: charts.Chart, points: Sequence[ink.Point], size: tuple[float,
 
     with curves.style():
         figure = Figure(figsize=size)
-        axes = figure.add_axes((0.095, 0.125, 0.755, 0.845))
+        wide, tall = (72 * inches for inches in size)
+        left, right, below, above = _MARGINS
+        axes = figure.add_axes((left / wide, below / tall, 1 - (left + right) / wide, 1 - (below + above) / tall))
         axes.set_facecolor("none")
         ink.draw_axes(axes, chart, "hc", points, None)
         ink.draw_curves(axes, chart, "hc", labels=True)

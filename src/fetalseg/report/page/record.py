@@ -110,3 +110,14 @@ def _plain(value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(_plain(one) for one in value)
     return re.split(r"[\\/]", str(value))[-1]
+
+
+def short(folder: Folder) -> str:
+    """Return device, backend and commit in a line."""
+    commit = str(_of(folder, "product").get("commit") or "")
+    parts = [
+        str(folder.record.get("device") or ""),
+        str(folder.record.get("backend") or ""),
+        commit and f"commit {commit[:12]}",
+    ]
+    return " · ".join(part for part in parts if part)
