@@ -24,7 +24,7 @@ from fetalseg.io import folders
 from fetalseg.pipeline import Cancel, Progress
 from fetalseg.report import manifest, parquet
 from fetalseg.result import Result
-from fetalseg.settings import BatchSettings, GrowthSettings, SegmentSettings
+from fetalseg.settings import BACKEND_TITLES, BatchSettings, GrowthSettings, SegmentSettings
 
 __all__ = ["Batch", "Event", "Item", "Outcome", "Summary", "Worker", "run"]
 
@@ -87,6 +87,8 @@ class Summary:
     errors : list of (name, sentence)
     warnings : list of str
         What was asked for and could not be given, such as a centile.
+    ran : str
+        What the network ran by, in words; empty where it was not needed.
     """
 
     files: int = 0
@@ -99,6 +101,7 @@ class Summary:
     elsewhere: int = 0
     errors: list[tuple[str, str]] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    ran: str = ""
 
 
 class Batch:
@@ -215,6 +218,8 @@ class Batch:
         """
         known, first = self._output.record(outcome)
         unchanged, status = outcome["status"] == "unchanged", known["status"]
+        if ran := outcome.get("ran"):
+            self.summary.ran = f"{BACKEND_TITLES.get(ran['backend'], ran['backend'])} on {ran['device'].upper()}"
         if first:
             self._tell(known)
         kind: Literal["failed", "unchanged", "done"]
@@ -284,7 +289,9 @@ class Batch:
                         yield from _ready(waiting, 0)
                         self._output.refresh(self.summary.skipped, idle=True)
                         continue
-                    _hold(pause, cancel)
+                    if pause is not None and pause.is_set():
+                        yield from _ready(waiting, 0)
+                        _hold(pause, cancel)
                     yield Event("started", work.item.name, *self._numbers)
                     work = self.worker.segment(work, cancel)
                     yield from _ready(waiting, _BEHIND)
@@ -331,8 +338,8 @@ def _ready(waiting: deque[Future[Event]], left: int) -> Iterator[Event]:
         yield waiting.popleft().result()
 
 
-def _hold(pause: Cancel | None, cancel: Cancel | None) -> None:
-    while pause is not None and pause.is_set():
+def _hold(pause: Cancel, cancel: Cancel | None) -> None:
+    while pause.is_set():
         if cancel is not None and cancel.is_set():
             raise Cancelled()
         time.sleep(_PAUSED_S)

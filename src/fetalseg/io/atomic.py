@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from fetalseg.errors import OutputError
 
-_FULL = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
+_FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
 _REASONS = {
     errno.EROFS: "the disk is read-only",
     errno.ENAMETOOLONG: "its name is too long",
