@@ -30,6 +30,7 @@ class Picture(QWidget):
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.setAccessibleName(name)
         self._draw: Callable[[int, int, float], NDArray[np.uint8]] | None = None
+        self._jobs = workers.Jobs(self)
         self._job: workers.Job | None = None
         self._stale = False
         self.pixels: NDArray[np.uint8] | None = None
@@ -81,7 +82,7 @@ class Picture(QWidget):
         ratio = self.devicePixelRatioF()
         width, height = round(max(self.width(), _NARROWEST) * ratio), round(self.height() * ratio)
         draw, dpi = self._draw, self.logicalDpiX() * ratio
-        self._job = workers.call(lambda: draw(width, height, dpi), self._take, self._fail)
+        self._job = self._jobs.call(lambda: draw(width, height, dpi), self._take, self._fail)
 
     def _take(self, pixels: NDArray[np.uint8]) -> None:
         self._job = None

@@ -51,3 +51,16 @@ def _section(task: str) -> Any | None:
         return getattr(get_plugin_settings(PLUGIN), task.replace("-", "_"), None)
     except KeyError:
         return None
+
+
+def recall(section: str, name: str) -> str:
+    """Return what was remembered under a name; empty where nothing was."""
+    found = _section(section)
+    return str(getattr(found, name, "") or "")
+
+
+def remember(section: str, name: str, value: str) -> None:
+    """Keep a text under a name."""
+    found = _section(section)
+    if found is not None:
+        setattr(found, name, value)

@@ -156,6 +156,7 @@ class SegmentWidget(Dock):
         self._listen(session.failed, self._on_failed)
         self._listen(session.told, self._on_told)
         self._listen(session.spacing_changed, self._on_spacing)
+        self._listen(session.models_changed, self._fill_models)
         self._listen(session.selected, self._on_selected)
         for signal in (session.selected, session.changed, session.removed, session.added):
             self._listen(signal, self.result.refresh)
@@ -231,13 +232,15 @@ class SegmentWidget(Dock):
         self.scale.show_layer(self.layer, self.takes_volume)
         self._fill_models()
 
-    def _fill_models(self) -> None:
+    def _fill_models(self, task: str = "") -> None:
+        if task not in ("", self.task):  # a model of another task came or went
+            return
         kept = preferences.load(self.task)
         self.model.blockSignals(True)
         self.model.clear()
         models = catalogue.models(self.task)
         for i, model in enumerate(models):
-            self.model.addItem(f"{model.card.title} (default)" if i == 0 else model.card.title, model)
+            self.model.addItem(card_text.title(model) + " (default)" * (i == 0), model)
             if model.card.name == kept.model:
                 self.model.setCurrentIndex(i)
         self.model.blockSignals(False)

@@ -119,6 +119,46 @@ def call(function: Callable[[], Any], on_done: Callable[[Any], None], on_error: 
     return start(make, on_done, end)
 
 
+class Jobs:
+    """What a widget lets run in the background. All of it is dropped when the widget goes, with the window or alone.
+
+    Parameters
+    ----------
+    owner : QObject
+    """
+
+    def __init__(self, owner: Any) -> None:
+        self._jobs: list[Job] = []
+        owner.destroyed.connect(
+            lambda *_, jobs=self: jobs.drop()
+        )  # no reference to the owner: it runs when that is gone
+
+    @property
+    def busy(self) -> bool:
+        """Whether anything runs."""
+        return any(job.alive for job in self._jobs)
+
+    def call(
+        self, function: Callable[[], Any], on_done: Callable[[Any], None], on_error: Callable[[Exception], None]
+    ) -> Job:
+        """See `call`."""
+        return self._keep(call(function, on_done, on_error))
+
+    def start(self, make: Make, on_item: Callable[[Any], None], on_end: Callable[[End, Exception | None], None]) -> Job:
+        """See `start`."""
+        return self._keep(start(make, on_item, on_end))
+
+    def drop(self) -> None:
+        """Stop everything and tell nobody."""
+        for job in self._jobs:
+            job.drop()
+        self._jobs.clear()
+
+    def _keep(self, job: Job) -> Job:
+        self._jobs = [other for other in self._jobs if other.alive] + [job]
+        return job
+
+
 def _guarded(make: Make, token: Token) -> Iterator[tuple[str, Any]]:
     items = None
     try:

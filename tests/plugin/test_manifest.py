@@ -33,6 +33,7 @@ def test_the_installed_manifest_names_what_exists(manifest):
         "Measurements",
         "Growth",
         "Follow-up",
+        "Train",
     ]
     assert list(manifest.contributions.menus) == ["napari/layers/segment", "napari/layers/measure"]
     assert {s.key for s in manifest.contributions.sample_data} == {

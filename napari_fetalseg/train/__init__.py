@@ -1,0 +1,1 @@
+"""The Train dock: a model of your own, from what people accepted."""
