@@ -7,10 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from fetalseg import quality
 from fetalseg.report import montage as module
 from fetalseg.report.ink import STATE_COLOURS, YELLOW
 from fetalseg.report.montage import COLOURS, MOST, headline, montage, slices_shown
-from fetalseg.result import Caliper, Measurement, State
+from fetalseg.result import Caliper, Ellipse, Measurement, State
 from fetalseg.scan import Spacing
 
 
@@ -65,6 +66,12 @@ def test_headline_has_true_units():
     known = total(one, one, volume_ml=23.46, product_mm2=1204.4)
     assert headline(known) == "volume 23.5 ml · product 1204 mm² · 2 lesions"
     assert headline(total(one, volume_ml=0.234)).startswith("volume 0.23 ml")
+
+
+def test_a_brain_is_no_tumour_that_was_not_found():
+    brain = Measurement({"volume_ml": 85.66, "hc_mm": 191.96}, ellipse=Ellipse(5.0, 5.0, 4.0, 3.0, 0.0))
+    assert headline(brain) == "volume 85.7 ml · HC of the brain 192.0 mm"
+    assert headline(Measurement({}, flags=(quality.flag("not_skull_stripped"),))) == "No brain was measured."
 
 
 def test_headline_has_the_range_of_the_volume():

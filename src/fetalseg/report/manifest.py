@@ -25,7 +25,7 @@ _LIBRARIES = (
     "imagecodecs",
     "napari",
     "numpy",
-    "onnxruntime",
+    "openvino",
     "pillow",
     "safetensors",
     "scikit-image",

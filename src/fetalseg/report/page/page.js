@@ -173,14 +173,15 @@
     if (item.headline) out.push(make("p", { className: "headline" }, item.headline));
     const sentences = [item.told, ...item.flags.map((code) => data.flags[code].text), ...item.notes].filter(Boolean);
     if (sentences.length) out.push(make("ul", {}, ...sentences.map((text) => make("li", {}, text))));
+    const list = make("dl");
+    for (const [label, text, full] of item.details) list.append(make("dt", {}, label), make("dd", { title: full || "" }, text));
+    out.push(list);
     if (item.parts.length) {
       const cells = (tag, values) => make("tr", {}, ...values.map((text) => make(tag, {}, text)));
       const table = make("table", {}, make("thead", {}, cells("th", data.parts)), make("tbody", {}, ...item.parts.map((values) => cells("td", values))));
       out.push(make("div", { className: "scroll" }, table));
     }
-    const list = make("dl");
-    for (const [label, text, full] of item.details) list.append(make("dt", {}, label), make("dd", { title: full || "" }, text));
-    out.push(list, make("p", {}, make("strong", {}, data.research)));
+    out.push(make("p", {}, make("strong", {}, data.research)));
     return out;
   }
 

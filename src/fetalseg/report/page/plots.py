@@ -79,7 +79,7 @@ def even(values: Sequence[float], step: float = 0.0) -> list[float]:
 
 
 def _round(step: float) -> float:
-    power = 10 ** math.floor(math.log10(step))
+    power = 10.0 ** math.floor(math.log10(step))
     return next(power * n for n in (1, 2, 5, 10) if power * n >= step * 0.999)
 
 
@@ -116,7 +116,7 @@ def histogram(values: Sequence[tuple[float, str]], title: str, unit: str, edges:
     tall = _HEIGHT - _TOP - _BOTTOM
     parts = [_grid(_ticks(most), top, tall)]
     for at, count in enumerate(counts):
-        base = _TOP + tall
+        base = float(_TOP + tall)
         for state in _STACKED:
             if count[state]:
                 height = count[state] / top * tall
@@ -147,7 +147,7 @@ def _grid(ticks: Sequence[int], top: int, tall: float) -> str:
 def _names(edges: Sequence[float], wide: float, tall: float) -> str:
     """Write what the bins' edges are, as many as there is room for."""
     y = _TOP + tall
-    every = max(1, math.ceil(max(len(_number(edge)) for edge in edges) * 7.5 / wide))
+    every = max(1, math.ceil(max(len(_number(edge)) for edge in edges) * 8.5 / wide))
     out = [f'<line class="axis" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>']
     for at, edge in enumerate(edges):
         if at % every == 0:
