@@ -14,6 +14,11 @@ def real_viewer(viewer: Any) -> Any:
     return getattr(viewer, "__wrapped__", viewer)
 
 
+def focus_canvas(viewer: Any) -> None:
+    """Let the picture hear the keys."""
+    viewer.window._qt_viewer.canvas.native.setFocus()
+
+
 def history_depth(labels: Any) -> tuple[int, int]:
     """Return how many steps can be undone and redone. Undo and redo have no event of their own."""
     return len(labels._undo_history), len(labels._redo_history)

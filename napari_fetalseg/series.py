@@ -13,9 +13,9 @@ from fetalseg.scan import Spacing
 from fetalseg.settings import SegmentSettings
 from napari_fetalseg.layers.image import Geometry, Source
 
-#: What made a result change: a stroke, a drag, the ellipse made the mask, lesions numbered anew, one lesion erased,
-#: one slice segmented anew, back to the model, another scale.
-Change = Literal["mask", "ellipse", "calipers", "convert", "number", "erase", "slice", "revert", "scale"]
+#: What made a result change: a stroke, a drag, the ellipse made the mask, the ellipse fitted to the mask, lesions
+#: numbered anew, one lesion erased, one slice segmented anew, back to the model, another scale.
+Change = Literal["mask", "ellipse", "calipers", "convert", "fit", "number", "erase", "slice", "revert", "scale"]
 #: Edits that a program writes into the mask; the mask may have been painted on since they were asked for.
 PROGRAM: tuple[Change, ...] = ("convert", "number", "erase", "slice", "revert")
 #: Who selected: the dock's row, a layer, the viewer's slider, the end of a run.
@@ -36,6 +36,8 @@ class Series:
     results : dict of int to Result
     deleted : dict of int to Result
         What a person deleted: undo on the mask brings it back.
+    fits : dict of int to (Result, Result)
+        Before and after an ellipse was fitted to the mask again: undo and redo go from one to the other.
     """
 
     title: str
@@ -47,6 +49,7 @@ class Series:
     spacing: Spacing | None
     results: dict[int, Result] = field(default_factory=dict)
     deleted: dict[int, Result] = field(default_factory=dict)
+    fits: dict[int, tuple[Result, Result]] = field(default_factory=dict)
 
     @property
     def volume(self) -> bool:
@@ -56,6 +59,20 @@ class Series:
     def base(self, frame: int) -> Result | None:
         """What an edit of a frame starts from."""
         return self.results.get(frame) or self.deleted.get(frame)
+
+    def put(self, frame: int, result: Result, change: Change) -> bool:
+        """Keep a frame's new result; return whether it had one."""
+        known = frame in self.results
+        if change == "fit" and known:
+            self.fits[frame] = self.results[frame], result
+        self.results[frame] = result
+        self.deleted.pop(frame, None)
+        return known
+
+    def same_mask(self, frame: int, result: Result) -> Result:
+        """Return what becomes of a result after a step on its mask that changed no pixel."""
+        before, after = self.fits.get(frame, (result, result))
+        return after if result is before else before if result is after else result
 
     def takes(self, source: Source, settings: SegmentSettings) -> bool:
         """Whether slices of an image as it is now, segmented by these settings, can be put into the mask."""

@@ -239,9 +239,13 @@ class Session:
         """Number the lesions of a volume by connected region, the largest first."""
         self._queue(Edit(series, 0, "number", None))
 
-    def ellipse_to_mask(self, series: Series, frame: int) -> None:
-        """Make a frame's ellipse its mask."""
-        self._queue(Edit(series, frame, "convert", None))
+    def ellipse_to_mask(self, series: Series, frame: int, ellipse: Ellipse | None = None) -> None:
+        """Make a frame's ellipse its mask, or another one, in pixels, both ellipse and mask."""
+        self._queue(Edit(series, frame, "convert", ellipse))
+
+    def ellipse_from_mask(self, series: Series, frame: int) -> None:
+        """Fit the ellipse to the mask again, after a person moved it; it can be undone on the mask."""
+        self._queue(Edit(series, frame, "fit", None))
 
     def revert(self, series: Series, frame: int) -> None:
         """Go back to the model's own result; the edit can be undone on the mask."""
@@ -309,9 +313,7 @@ class Session:
         self._edit_job = workers.start(make, item, end)
 
     def _put(self, series: Series, frame: int, result: Result, change: Change) -> None:
-        known = frame in series.results
-        series.results[frame] = result
-        series.deleted.pop(frame, None)
+        known = series.put(frame, result, change)
         if self.selection == (series, frame) and self.lesion not in (rows := lesions(result)):
             self.lesion = rows[0]  # the lesion is gone
         if known:
@@ -382,10 +384,7 @@ class Session:
 
     def selected_result(self) -> Result | None:
         """Return the selected result; of a volume as a whole."""
-        if self.selection is None:
-            return None
-        series, frame = self.selection
-        return series.results.get(frame)
+        return None if self.selection is None else self.selection[0].results.get(self.selection[1])
 
     def rows(self) -> list[tuple[Series, int]]:
         """Return all results, by series and frame."""

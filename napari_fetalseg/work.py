@@ -88,17 +88,19 @@ def apply(edit: Edit, base: Result) -> Result:
     """Measure an edit."""
     if tasks.get(base.task).VOLUME:
         return _apply_to_volume(edit, base)
-    if edit.change == "mask":
-        if np.array_equal(edit.value != 0, base.segmentation.mask != 0):
-            return base
-        if np.array_equal(edit.value != 0, base.original.segmentation.mask != 0):
+    if edit.change == "mask" and np.array_equal(edit.value != 0, base.segmentation.mask != 0):
+        return edit.series.same_mask(edit.frame, base)
+    if edit.change in ("mask", "fit"):
+        mask = base.segmentation.mask if edit.change == "fit" else edit.value
+        if np.array_equal(mask != 0, base.original.segmentation.mask != 0):
             return original(base)  # undone to the model's own
-        return pipeline.edit_mask(base, edit.value)
+        return pipeline.edit_mask(base, mask)
     if edit.change == "ellipse":
         return pipeline.edit_ellipse(base, edit.value)
-    if base.measurement.ellipse is None:
+    ellipse = edit.value or base.measurement.ellipse
+    if ellipse is None:
         raise FetalSegError(f"Frame {edit.frame} of {edit.series.title} has no ellipse that could become the mask.")
-    return pipeline.edit_ellipse(base, base.measurement.ellipse, redraw_mask=True)
+    return pipeline.edit_ellipse(base, ellipse, redraw_mask=True)
 
 
 def at_spacing(result: Result, spacing: Spacing | None) -> Result:
@@ -133,6 +135,11 @@ def _apply_to_volume(edit: Edit, base: Result) -> Result:
         if base.task == "fetal-brain":
             return pipeline.measure_on(base, number)
         return _remeasured(base, merge(mask, number, found, edit.series.settings.smallest_lesion_voxels))
+    if edit.change == "fit":
+        same = np.array_equal(mask, base.original.segmentation.mask)
+        return original(base) if same else pipeline.edit_mask(base, mask)
+    if edit.change == "mask" and np.array_equal(edit.value, mask):
+        return edit.series.same_mask(edit.frame, base)
     if edit.change == "number":
         return _remeasured(base, tumour.number_lesions(mask))
     if edit.change == "erase":

@@ -193,6 +193,9 @@ class Drawing:
         if change in PROGRAM:
             for frame in frames:
                 drawn.mask.replace(frame, series.results[frame].segmentation.mask)
+        if change == "fit":
+            for frame in frames:
+                drawn.mask.mark(frame)
         if change == "scale":
             drawn.rescale()
         else:

@@ -115,6 +115,19 @@ class MaskLayer:
         self._painted.add(frame)
         self._quietly(lambda: self.layer.data_setitem((*lead, *plane), mask[plane]))
 
+    def mark(self, frame: int) -> None:
+        """Leave a step that changes no pixel: who undoes it undoes what was done beside the mask."""
+        at = tuple(np.array([i]) for i in (*self._index(frame), *(0,) * (self.layer.ndim - len(self._index(frame)))))
+        value = int(self.layer.data[at][0])
+
+        def there_and_back() -> None:
+            with self.layer.block_history():
+                self.layer.data_setitem(at, 1 - min(value, 1), refresh=False)
+                self.layer.data_setitem(at, value, refresh=False)
+
+        self._painted.add(frame)
+        self._quietly(there_and_back)
+
     def place(self, geometry: Geometry) -> None:
         """Follow the image to another place or scale."""
         self._geometry = geometry
