@@ -27,6 +27,10 @@ class DeviceError(FetalSegError):
     """The chosen device is not there, or its memory does not suffice."""
 
 
+class BackendError(DeviceError):
+    """The chosen backend is not there, or can't run the model."""
+
+
 class DatasetError(FetalSegError):
     """A training data set is incomplete or contradicts itself."""
 

@@ -63,11 +63,11 @@ class Pipeline:
         """
         if not tasks.get(settings.task).MODEL:
             return cls(settings, None)
-        return cls(settings, get_predictor(settings.task, settings.model, settings.device))
+        return cls(settings, get_predictor(settings.task, settings.model, settings.device, settings.backend))
 
     @property
     def describe(self) -> str:
-        """Device and model in a line, as doors show it."""
+        """Device, backend and model in a line, as doors show it."""
         return self.predictor.describe() if self.predictor else "no network"
 
     @property

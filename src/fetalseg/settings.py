@@ -15,6 +15,9 @@ from fetalseg.errors import SettingsError
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
 DEVICES: tuple[Device, ...] = ("auto", "cpu", "cuda", "mps")
+Backend = Literal["auto", "torch", "openvino"]
+BACKENDS: tuple[Backend, ...] = ("auto", "torch", "openvino")
+BACKEND_TITLES = {"torch": "PyTorch", "openvino": "OpenVINO"}
 
 
 class _Settings:
@@ -61,6 +64,8 @@ class SegmentSettings(_Settings):
     model : str
         Name in the catalogue; ``"default"`` is the task's default model.
     device : {"auto", "cpu", "cuda", "mps"}
+    backend : {"auto", "torch", "openvino"}
+        What runs the network; ``"auto"`` is OpenVINO on the CPU where it can, PyTorch everywhere else.
     level : float or None
         Probability at which the outline is drawn; None is the level calibrated in the model's card.
     flips : bool
@@ -78,6 +83,7 @@ class SegmentSettings(_Settings):
     task: str = "head"
     model: str = "default"
     device: Device = "auto"
+    backend: Backend = "auto"
     level: float | None = None
     flips: bool = True
     second_look: bool = True
@@ -90,6 +96,8 @@ class SegmentSettings(_Settings):
             raise SettingsError("The smallest lesion can't have fewer than 0 voxels.")
         if self.device not in DEVICES:
             raise SettingsError(f"Unknown device '{self.device}'; choose one of {', '.join(DEVICES)}.")
+        if self.backend not in BACKENDS:
+            raise SettingsError(f"Unknown backend '{self.backend}'; choose one of {', '.join(BACKENDS)}.")
         if self.level is not None and not 0.05 <= self.level <= 0.95:
             raise SettingsError(f"The outline's probability level must lie between 0.05 and 0.95, not {self.level}.")
 

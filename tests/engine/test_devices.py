@@ -8,7 +8,8 @@ import torch
 
 from fetalseg.errors import DeviceError
 from fetalseg.models import catalogue
-from fetalseg.models.predictor import Predictor, choose_device
+from fetalseg.models.backends.torch_predictor import TorchPredictor
+from fetalseg.models.predictor import choose_device
 
 
 class OnesNetwork(torch.nn.Module):
@@ -26,8 +27,8 @@ class OnesNetwork(torch.nn.Module):
 
 
 @pytest.fixture
-def predictor() -> Predictor:
-    return Predictor(catalogue.find("head", "unet"), "cpu")
+def predictor() -> TorchPredictor:
+    return TorchPredictor(catalogue.find("head", "unet"), "cpu")
 
 
 @pytest.mark.parametrize("message", ["", "MPS backend out of memory (allocated 8 GB)"])
@@ -83,6 +84,6 @@ def test_a_gpu_answers_as_the_cpu_does(device: str, task: str, model: str) -> No
     rng = np.random.default_rng(5)
     shape = (2, 1, *found.card.size) if task == "head" else (1, 1, 6, *found.card.size)
     batch = rng.standard_normal(shape, dtype=np.float32)
-    there, here = Predictor(found, device), Predictor(found, "cpu")
+    there, here = TorchPredictor(found, device), TorchPredictor(found, "cpu")
     assert np.abs(there(batch) - here(batch)).max() < 0.05  # half precision
     assert there.device == device

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from fetalseg import tasks
 from fetalseg.growth.dating import CRL_FORMULAS
-from fetalseg.settings import DEVICES, GrowthSettings, SegmentSettings
+from fetalseg.settings import BACKENDS, DEVICES, GrowthSettings, SegmentSettings
 
 
 def add_command(
@@ -44,6 +44,12 @@ def add_model_options(made: argparse.ArgumentParser) -> None:
         "--device", default=defaults.device, choices=DEVICES, help="where the network runs (default: %(default)s)"
     )
     made.add_argument(
+        "--backend",
+        default=defaults.backend,
+        choices=BACKENDS,
+        help="what runs the network: auto is OpenVINO on the CPU, where it can, and PyTorch everywhere else",
+    )
+    made.add_argument(
         "--level", type=float, metavar="P", help="probability at which the outline is drawn (default: the model's own)"
     )
     made.add_argument("--no-flips", action="store_true", help="do not average mirrored copies: faster, a little worse")
@@ -75,6 +81,7 @@ def segment_settings(given: argparse.Namespace) -> SegmentSettings:
         task=given.task,
         model=given.model,
         device=given.device,
+        backend=given.backend,
         level=given.level,
         flips=not given.no_flips,
         second_look=not given.no_second_look,

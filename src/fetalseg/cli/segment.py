@@ -190,6 +190,7 @@ def _tell(summary: Summary, given: argparse.Namespace, *, volume: bool) -> None:
     parts = [
         f"{summary.files - summary.failed - summary.left} of {summary.files} files",
         f"{summary.frames} {'volumes' if volume else 'frames'} measured"
+        + (f" by {summary.ran}" if summary.ran else "")
         + (f" ({summary.unchanged} files unchanged since an earlier run)" if summary.unchanged else ""),
         f"{summary.empty} with nothing found" if summary.empty else "",
         f"{summary.failed} failed, see errors.csv" if summary.failed else "",

@@ -1,155 +1,65 @@
-"""`Predictor`: a loaded network on a device, fed with arrays."""
+"""`Predictor`: a loaded network, fed with arrays; which device and which backend it runs on."""
 
 from __future__ import annotations
 
+import ctypes
 import logging
+import platform
+import sys
 import threading
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fetalseg.errors import DeviceError
+from fetalseg.errors import BackendError, DeviceError
 from fetalseg.models import catalogue
 from fetalseg.models.card import Card
 from fetalseg.models.weights import CARD
-from fetalseg.settings import Device
-
-if TYPE_CHECKING:
-    import torch
+from fetalseg.settings import Backend, Device
 
 _loading = threading.Lock()
 _log = logging.getLogger(__name__)
-# What one picture of the bundled networks takes on a GPU at most, with room to spare.
-_BYTES_A_PICTURE = 60_000_000
 
 
-class Predictor:
+class Predictor(Protocol):
     """A network ready to answer.
-
-    Parameters
-    ----------
-    model : catalogue.Model
-    device : {"cpu", "cuda", "mps"}
 
     Attributes
     ----------
     card : Card
     device : str
+        ``"cpu"``, ``"cuda"`` or ``"mps"``.
     backend : str
-        ``"torch"``.
-    at_once : int
-        Pictures or slices that pass together; it halves where a GPU's memory runs out.
+        ``"torch"`` or ``"openvino"``.
     """
 
-    backend = "torch"
-
-    def __init__(self, model: catalogue.Model, device: str) -> None:
-        import torch
-
-        self.card: Card = model.card
-        self.device = device
-        self.at_once = _at_once(device)
-        try:
-            self._network = model.load().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        except RuntimeError as error:
-            raise DeviceError(f"The model can't be moved to '{device}': {str(error).splitlines()[0]}") from error
+    card: Card
+    device: str
+    backend: str
 
     def __call__(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return probabilities for inputs (n, channels, [slices,] rows, columns), without the channels.
-
-        On a GPU convolutions run in half precision. Where its memory does not suffice, pictures or slices pass in
-        half as large portions from then on; where it lacks an operation of the network, the CPU takes over.
-
-        Raises
-        ------
-        DeviceError
-            If the memory does not suffice for one picture either.
-        """
-        import torch
-
-        given = torch.from_numpy(batch)
-        while True:
-            try:
-                with torch.inference_mode():
-                    result: NDArray[np.float32] = self._answer(given).float().cpu().numpy()
-                return result
-            except NotImplementedError as error:
-                if self.device == "cpu":
-                    raise
-                _log.warning("'%s' lacks an operation of this network, the CPU goes on: %s", self.device, error)
-                self._network, self.device, self.at_once = self._network.float().to("cpu"), "cpu", _at_once("cpu")
-            except RuntimeError as error:
-                if not memory_ran_out(error):
-                    raise
-                if self.at_once == 1:
-                    raise DeviceError(
-                        f"The memory of '{self.device}' does not suffice for this model; choose the device 'cpu'."
-                    ) from error
-                self.at_once = max(1, self.at_once // 2)
-                empty_cache(self.device)
-                _log.warning("The memory of '%s' ran out; %d pictures at once from now on.", self.device, self.at_once)
-
-    def _answer(self, given: torch.Tensor) -> torch.Tensor:
-        import torch
-
-        gpu = self.device != "cpu"
-        with torch.autocast(self.device, torch.float16, enabled=gpu):
-            if given.dim() == 5:
-                self._network.at_once = self.at_once  # type: ignore[assignment]
-                return torch.sigmoid(self._network(given.to(self.device)).float())[:, 0]
-            parts = torch.split(given, self.at_once)
-            answers = [self._network(p.to(self.device, memory_format=torch.channels_last)) for p in parts]
-            return torch.sigmoid(torch.cat(answers).float())[:, 0]
+        """Return probabilities for inputs (n, channels, [slices,] rows, columns), without the channels."""
 
     def describe(self) -> str:
-        """Return the line that doors show: device and model."""
-        import torch
-
-        where = f"CPU, {torch.get_num_threads()} threads" if self.device == "cpu" else self.device.upper()
-        return f"{where} · {self.card.name} {self.card.version}"
-
-
-def memory_ran_out(error: RuntimeError) -> bool:
-    """Return whether an error says that a device's memory did not suffice."""
-    import torch
-
-    # Apple's backend raises a plain RuntimeError that says so.
-    return isinstance(error, torch.OutOfMemoryError) or "out of memory" in str(error)
-
-
-def empty_cache(device: str) -> None:
-    """Give back what torch keeps of a device's memory."""
-    import torch
-
-    if device == "cuda":
-        torch.cuda.empty_cache()
-    elif device == "mps":
-        torch.mps.empty_cache()
-
-
-def _at_once(device: str) -> int:
-    """Pictures at once: what keeps a CPU's caches warm, or what a GPU's free memory holds."""
-    if device != "cuda":
-        return 8
-    import torch
-
-    free, _ = torch.cuda.mem_get_info()
-    return int(min(64, max(1, free // _BYTES_A_PICTURE)))
+        """Return the line that doors show: device, backend and model."""
 
 
 def choose_device(wanted: Device = "auto") -> str:
-    """Return the device to run on.
+    """Return the device to run on; torch is not imported where no GPU can be.
 
     Raises
     ------
     DeviceError
         If a device is asked for that this machine, or this build of torch, has not.
     """
-    if wanted == "cpu":
+    if wanted == "cpu" or (wanted == "auto" and not _gpu_possible()):
         return "cpu"
+    from fetalseg.models.torch_import import import_torch
+
+    import_torch()
     import torch
 
     there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
@@ -160,18 +70,55 @@ def choose_device(wanted: Device = "auto") -> str:
     return wanted
 
 
-def get_predictor(task: str, model: str = "default", device: Device = "auto") -> Predictor:
-    """Return the predictor of a model, loaded once a process and device.
+@lru_cache(maxsize=1)
+def _gpu_possible() -> bool:
+    """Whether torch may find a GPU: importing it only to hear that there is none takes seconds."""
+    if sys.platform == "darwin":
+        return platform.machine() == "arm64"
+    if Path("/dev/kfd").exists():  # AMD's driver
+        return True
+    try:
+        driver = ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
+        found = ctypes.c_int(0)
+        return driver.cuInit(0) == 0 and driver.cuDeviceGetCount(ctypes.byref(found)) == 0 and found.value > 0
+    except (OSError, AttributeError):
+        return False
+
+
+def get_predictor(task: str, model: str = "default", device: Device = "auto", backend: Backend = "auto") -> Predictor:
+    """Return the predictor of a model, loaded once a process, device and backend.
+
+    By itself, OpenVINO runs on the CPU where it can, and PyTorch everywhere else.
 
     Raises
     ------
     ModelError, DeviceError
+    BackendError
+        If OpenVINO is asked for and can't run this model, or not on this device.
     """
     found = catalogue.find(task, model)
     with _loading:
-        return _load(found.folder, (found.folder / CARD).stat().st_mtime_ns, choose_device(device))
+        if backend == "openvino" and device == "auto":
+            device = "cpu"
+        return _load(found.folder, (found.folder / CARD).stat().st_mtime_ns, choose_device(device), backend)
 
 
 @lru_cache(maxsize=4)
-def _load(folder: Path, changed: int, device: str) -> Predictor:  # noqa: ARG001 (a changed card is loaded anew)
-    return Predictor(catalogue.Model(Card.read(folder / CARD), folder), device)
+def _load(folder: Path, changed: int, device: str, backend: Backend) -> Predictor:  # noqa: ARG001 (a changed card is loaded anew)
+    model = catalogue.Model(Card.read(folder / CARD), folder)
+    if backend == "openvino" and device != "cpu":
+        raise BackendError(
+            f"OpenVINO runs on the CPU, not on '{device}': choose the device 'cpu', or the backend 'torch'."
+        )
+    if backend != "torch" and device == "cpu":
+        from fetalseg.models.backends.openvino_predictor import OpenVinoPredictor
+
+        try:
+            return OpenVinoPredictor(model)
+        except BackendError as error:
+            if backend == "openvino":
+                raise
+            _log.warning("%s PyTorch runs it.", error)
+    from fetalseg.models.backends.torch_predictor import TorchPredictor
+
+    return TorchPredictor(model, device)

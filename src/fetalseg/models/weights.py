@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from fetalseg.errors import ModelError
 from fetalseg.io.atomic import atomic_write
@@ -40,10 +43,7 @@ def load(card: Card, path: Path) -> torch.nn.Module:
     """
     from safetensors.torch import load_file
 
-    if not path.exists():
-        raise ModelError(f"The weights of model '{card.name}' are missing: {path}.")
-    if file_sha256(path) != card.sha256:
-        raise ModelError(f"{path.name} of model '{card.name}' is not the file that its card names; install it anew.")
+    _check(card, path)
     network: torch.nn.Module = architectures.get(card.arch).build(card.parameters)
     try:
         tensors = {k: v.float() if v.dtype.is_floating_point else v for k, v in load_file(path).items()}
@@ -51,6 +51,32 @@ def load(card: Card, path: Path) -> torch.nn.Module:
     except Exception as error:  # safetensors raises its own family
         raise ModelError(f"{path.name} does not fit the architecture '{card.arch}'.") from error
     return network.eval().requires_grad_(False)
+
+
+def read(card: Card, path: Path) -> dict[str, NDArray[Any]]:
+    """Return the tensors of a file by name, in single precision, without torch.
+
+    Raises
+    ------
+    ModelError
+        If the file is missing, damaged, not the one that the card names, or no safetensors file.
+    """
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    _check(card, path)
+    try:
+        return {name: np.asarray(value, np.float32) for name, value in load_file(path).items()}
+    except (SafetensorError, OSError, ValueError) as error:
+        raise ModelError(f"{path.name} of model '{card.name}' can't be read.") from error
+
+
+def _check(card: Card, path: Path) -> None:
+    """Refuse a file that is not the one that the card names."""
+    if not path.exists():
+        raise ModelError(f"The weights of model '{card.name}' are missing: {path}.")
+    if file_sha256(path) != card.sha256:
+        raise ModelError(f"{path.name} of model '{card.name}' is not the file that its card names; install it anew.")
 
 
 def start_from(network: torch.nn.Module, trained: torch.nn.Module) -> None:

@@ -12,8 +12,12 @@ import itertools
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 if TYPE_CHECKING:
     import torch
+
+    from fetalseg.models.backends.graph import Graph, Value
 
 TITLE = "SegNet"
 DEFAULTS: dict[str, Any] = {
@@ -83,3 +87,63 @@ def build(parameters: Mapping[str, Any]) -> torch.nn.Module:
     p = {**DEFAULTS, **parameters}
     network = SegNet(p["widths"], p["convolutions"], p["slices"])
     return SliceBySlice(network, p["slices"]) if p["volume"] else network
+
+
+def draw(graph: Graph, picture: Value, parameters: Mapping[str, Any]) -> Value:
+    """Draw the network that `build` returns, of a volume the one that each slice passes.
+
+    Pooling's indices are drawn as what they say: which of the four pixels of a block was the largest, the first
+    of equal ones.
+
+    Parameters
+    ----------
+    picture : value, shape (n, channels, rows, columns)
+
+    Returns
+    -------
+    value
+        The logits.
+    """
+    p = {**DEFAULTS, **parameters}
+    prefix = "plain." if p["volume"] else ""
+
+    def block(x: Value, name: str) -> Value:
+        number = 0
+        while f"{prefix}{name}.{number}.weight" in graph.weights:
+            folded = graph.folded(f"{prefix}{name}.{number}", f"{prefix}{name}.{number + 1}")
+            x = graph.op.relu(graph.convolution(x, *folded))
+            number += 3
+        return x
+
+    x, places = picture, []
+    for stage in range(len(p["widths"])):
+        x, place = _pool(graph, block(x, f"encoder.{stage}"))
+        places.append(place)
+    for stage in reversed(range(len(p["widths"]))):
+        x = block(_unpool(graph, x, places.pop()), f"decoder.{stage}")
+    return graph.convolution(x, *graph.folded(f"{prefix}classify"))
+
+
+def _pool(graph: Graph, x: Value) -> tuple[Value, list[Value]]:
+    """Halve rows and columns; return the largest of each four pixels, and for each of them 1 where it was that one."""
+    op = graph.op
+    rows, columns = x.shape[2:]
+    four = [
+        op.strided_slice(x, [0, 0, row, column], [0, 0, rows, columns], [1, 1, 2, 2], [1, 1, 0, 0], [1, 1, 0, 0])
+        for row in (0, 1)
+        for column in (0, 1)
+    ]
+    largest = op.maximum(op.maximum(four[0], four[1]), op.maximum(four[2], four[3]))
+    free = op.constant(np.float32(1))
+    places = []
+    for pixel in four[:3]:
+        place = op.multiply(op.convert(op.equal(pixel, largest), np.float32), free)
+        free = op.subtract(free, place)
+        places.append(place)
+    return largest, [*places, free]
+
+
+def _unpool(graph: Graph, x: Value, places: list[Value]) -> Value:
+    """Put each value back where the largest pixel was, 0 elsewhere."""
+    four = [graph.op.multiply(x, place) for place in places]
+    return graph.op.depth_to_space(graph.op.concat(four, 1), "blocks_first", 2)

@@ -19,6 +19,8 @@ from fetalseg.models.architectures import unet
 if TYPE_CHECKING:
     import torch
 
+    from fetalseg.models.backends.graph import Graph, Value
+
 TITLE = "U-Net"
 DEFAULTS: dict[str, Any] = {
     "encoder": unet.DEFAULTS["encoder"],
@@ -83,6 +85,36 @@ def build(parameters: Mapping[str, Any]) -> torch.nn.Module:
             return torch.cat(answers).view(batch, 1, depth, rows, columns)
 
     return SliceUNet()
+
+
+def draw_encoder(graph: Graph, picture: Value, parameters: Mapping[str, Any]) -> list[Value]:
+    """Draw what a slice passes first, its neighbours as channels: the encoder, as far as all slices are alone."""
+    return unet.draw_encoder(graph, picture, {**DEFAULTS, **parameters}["encoder"], "plain.")
+
+
+def draw_mixing(graph: Graph, features: Value, level: int, parameters: Mapping[str, Any]) -> Value:
+    """Draw how one of the deep levels is mixed along the slices.
+
+    Parameters
+    ----------
+    features : value, shape (1, channels, slices, pixels)
+    level : int
+        From 0, the finest of the levels that are mixed.
+    """
+    for number, dilation in enumerate({**DEFAULTS, **parameters}["dilations"][level]):
+        block = f"along.{level}.blocks.{number}."
+        weight, bias = graph.folded(f"{block}0", f"{block}1")
+        ends = graph.op.constant([0, 0, dilation, 0])
+        x = graph.op.pad(features, ends, ends, "edge")
+        x = graph.convolution(x, weight[..., None], bias, dilation=(dilation, 1), pads=((0, 0), (0, 0)))
+        weight, bias = graph.folded(f"{block}3")
+        features = graph.op.add(features, graph.convolution(graph.op.relu(x), weight[..., None], bias))
+    return features
+
+
+def draw_decoder(graph: Graph, levels: list[Value]) -> Value:
+    """Draw the decoder over a slice's features; return the logits."""
+    return unet.draw_decoder(graph, levels, "plain.")
 
 
 def start_from_imagenet(network: torch.nn.Module) -> None:
