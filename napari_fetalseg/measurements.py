@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,12 +22,11 @@ from qtpy.QtWidgets import (
     QVBoxLayout,
 )
 
-from fetalseg import tasks
 from fetalseg.errors import FetalSegError
-from fetalseg.result import Result, State
-from napari_fetalseg import _compat, workers
+from fetalseg.result import State
+from napari_fetalseg import _compat, exports, workers
+from napari_fetalseg.growth.standing import standing_of
 from napari_fetalseg.layers.drawing import drawing_of
-from napari_fetalseg.layers.image import Source
 from napari_fetalseg.series import ALL, Series, view
 from napari_fetalseg.side_by_side import SideBySide
 from napari_fetalseg.table_model import COLUMNS, ResultsModel
@@ -138,6 +135,7 @@ class MeasurementsWidget(Dock):
         self._listen(session.changed, self._on_changed)
         self._listen(session.removed, self._on_removed)
         self._listen(session.selected, self._on_selected)
+        self._listen(session.pregnancies.changed, self._on_growth)
         self._undo.append(self.pictures.stop)
         self._undo.append(self._drop_jobs)
 
@@ -169,6 +167,10 @@ class MeasurementsWidget(Dock):
     def _on_removed(self, _series: Series, _frames: list[int]) -> None:
         self._quietly(self.model.reload)
         self._reselect()
+
+    def _on_growth(self) -> None:
+        self._quietly(self.model.growth_changed)
+        self._refresh()
 
     def _reselect(self) -> None:
         """Select the session's row again: rows that came or went took the selection with them."""
@@ -249,8 +251,8 @@ class MeasurementsWidget(Dock):
 
     def save(self, path: str | Path) -> None:
         """Save all rows as the command line's ``measurements.csv``."""
-        results = list(dict.fromkeys(self.model.result_at(r) for r in self._all()))
-        self._work(lambda: _write_table(Path(path), results))
+        found = {self.model.result_at(r): self.model.standing_at(r) for r in self._all()}
+        self._work(lambda: exports.write_table(path, found))
 
     def _ask_and_save_picture(self) -> None:
         if self.session.selected_result() is None:
@@ -266,7 +268,8 @@ class MeasurementsWidget(Dock):
             return
         series, frame = self.session.selection
         result, source = series.results[frame], series.source
-        self._work(lambda: write_picture(Path(path), source, result))
+        standing = standing_of(self.session.pregnancies, series, result)
+        self._work(lambda: exports.write_picture(path, source, result, standing))
 
     def _work(self, function: Any) -> None:
         self.error.clear()
@@ -340,53 +343,5 @@ class MeasurementsWidget(Dock):
 
     def show_provenance(self, row: int) -> None:
         """Show where a row's numbers come from."""
-        TextDialog("Provenance", provenance(self.model.result_at(row)), self).show()
-
-
-def provenance(result: Result) -> str:
-    """Return where a result's numbers come from, as text."""
-    from fetalseg.report import table
-
-    origin = result.provenance
-    facts = {
-        "file": result.scan_name,
-        "sha256 of the scan": result.scan_sha256,
-        "frame": result.frame,
-        "task": result.task,
-        "model": origin.model,
-        "sha256 of the weights": origin.model_sha256,
-        "device": f"{origin.device} ({origin.backend})",
-        "settings": dict(origin.settings),
-        "napari-fetalseg": origin.product_version,
-        "edited": result.origin if result.edited else "no",
-        "flags": [flag.text for flag in result.measurement.flags],
-        "values": rows[0] if len(rows := table.rows(result)) == 1 else rows,
-    }
-    return json.dumps(facts, indent=2, ensure_ascii=False, default=str)
-
-
-def _write_table(path: Path, results: Sequence[Result]) -> None:
-    from fetalseg.io.atomic import write_text
-    from fetalseg.report import table
-
-    # Where heads and volumes are open together the table has the columns of both.
-    names = dict.fromkeys(name for r in results for name in table.columns(r.task))
-    write_text(path, table.to_csv((row for r in results for row in table.rows(r)), tuple(names)))
-
-
-def write_picture(path: Path, source: Source, result: Result) -> None:
-    """Write a result's picture: the frame side by side with what was found, or a volume's slices."""
-    from fetalseg.io.atomic import write_png
-    from fetalseg.report import montage, overlay
-
-    if not tasks.get(result.task).VOLUME:
-        write_png(path, overlay.side_by_side(source.frame(result.frame)[0], result))
-        return
-    pixels, mask = source.volume(result.spacing, None).pixels, result.segmentation.mask
-    on = result.measurement.slice
-    if result.measurement.ellipse is None or on is None:
-        about = overlay.small_print(result)
-        write_png(path, montage.montage(pixels, mask, result.measurement, result.spacing, about))
-        return
-    flat = replace(result, frame=on, segmentation=replace(result.segmentation, mask=mask[on]))
-    write_png(path, overlay.side_by_side(pixels[on], flat))
+        told = exports.provenance(self.model.result_at(row), self.model.standing_at(row))
+        TextDialog("Provenance", told, self).show()

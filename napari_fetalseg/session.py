@@ -20,6 +20,7 @@ from fetalseg.scan import Spacing
 from fetalseg.settings import SegmentSettings
 from napari_fetalseg import spacing as spacings
 from napari_fetalseg import work, workers
+from napari_fetalseg.growth.case import Cases
 from napari_fetalseg.layers.image import Source
 from napari_fetalseg.series import ALL, PROGRAM, Change, Chooser, Edit, Series, lesions, merges_into, series_for
 
@@ -60,6 +61,7 @@ class Session:
         self._edits: list[Edit] = []
         self._edit_job: workers.Job | None = None
         self._running: Series | None = None
+        self.pregnancies = Cases()  # the dates of heads, and their charts
 
     # Running
 

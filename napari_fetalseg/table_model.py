@@ -10,26 +10,34 @@ from qtpy.QtCore import QAbstractTableModel, QModelIndex, Qt
 from qtpy.QtGui import QColor, QFont
 
 from fetalseg import tasks
+from fetalseg.growth.dating import ga_text
+from fetalseg.growth.wording import age_at_scan_text, sentence, signed
 from fetalseg.result import Result
 from napari_fetalseg import spacing as spacings
 from napari_fetalseg import wording
+from napari_fetalseg.growth.standing import Standing, standing_of
 from napari_fetalseg.series import ALL, Series, lesions, view
 from napari_fetalseg.session import Session
 
+_LOWEST = -1e9  # below any z-score
 _RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 _LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column: its title, what it shows, what it sorts by, its tooltip."""
+    """A column: its title, what it shows, what it sorts by, its tooltip.
+
+    Those with `growth` are handed a head's `Standing` instead of its result, and only where there is one.
+    """
 
     title: str
-    text: Callable[[Series, Result], str]
-    key: Callable[[Series, Result], Any]
-    tip: Callable[[Series, Result], str] = lambda s, r: ""
+    text: Callable[[Series, Any], str]
+    key: Callable[[Series, Any], Any]
+    tip: Callable[[Series, Any], str] = lambda s, r: ""
     numeric: bool = False
     tasks: tuple[str, ...] = tasks.NAMES
+    growth: bool = False
 
 
 HEAD, TUMOUR, BRAIN = tasks.NAMES
@@ -63,6 +71,39 @@ def _scale(result: Result) -> str:
     return f"{spacings.text(result.spacing, volume)} · {result.spacing.source}"
 
 
+def _growth(
+    title: str, text: Callable[[Standing], str], key: Callable[[Standing], Any], tip: Callable[[Standing], str]
+) -> Column:
+    """A column on where a head stands on its chart; why not, where it must not be read on one."""
+
+    def told(_series: Series, standing: Standing) -> str:
+        return tip(standing) if standing.found.ga_days is not None else standing.found.reason or ""
+
+    numeric = title not in ("Chart", "Growth flags")
+    return Column(title, lambda s, at: text(at) or wording.UNKNOWN, lambda s, at: key(at), told, numeric, (HEAD,), True)
+
+
+def _z(standing: Standing) -> str:
+    return "" if standing.found.hc.z is None else signed(standing.found.hc.z)
+
+
+def _centile_key(standing: Standing) -> float | None:
+    """Beyond the ends of a chart of quantiles there is no centile, yet an order."""
+    hc = standing.found.hc
+    return {"<": -0.5, ">": 100.5}.get(hc.centile_text[:1]) if hc.centile is None else hc.centile
+
+
+def _place_tip(standing: Standing) -> str:
+    found = standing.found
+    return "\n".join([sentence(found, standing.chart), *found.sentences, *([found.reason] if found.reason else [])])
+
+
+def _flag_words(standing: Standing) -> str:
+    if not standing.found.ga_source:
+        return "not read"
+    return ", ".join(flag.code.replace("_", " ") for flag in standing.found.flags)
+
+
 _ORDER = list(wording.STATES)
 _LESION_TIP = "The number on the mask; 'all' sums up volumes, and the products of the measurable lesions."
 
@@ -94,6 +135,26 @@ COLUMNS: tuple[Column, ...] = (
     _quantity("BPD", "bpd", (HEAD, BRAIN)),
     _quantity("OFD", "ofd", (HEAD, BRAIN)),
     _quantity("CI", "ci", (HEAD, BRAIN)),
+    _growth(
+        "GA",
+        lambda at: "" if at.found.ga_days is None else ga_text(at.found.ga_days),
+        lambda at: at.found.ga_days,
+        lambda at: f"Age at the scan: {age_at_scan_text(at.found)}",
+    ),
+    _growth("Centile", lambda at: at.found.hc.centile_text, _centile_key, _place_tip),
+    _growth("z-score", _z, lambda at: at.found.hc.z, _place_tip),
+    _growth(
+        "Chart",
+        lambda at: at.chart.title if at.found.ga_days is not None else "",
+        lambda at: at.chart.title,
+        lambda at: f"{at.chart.title}, version {at.chart.version}; {at.chart.range_text}\n{at.chart.source}",
+    ),
+    _growth(
+        "Growth flags",
+        _flag_words,
+        lambda at: len(at.found.flags),
+        lambda at: "\n".join(f"{flag.text} [{flag.source}]" for flag in at.found.flags),
+    ),
     _quantity("Area", "area"),
     Column(
         "On slice",
@@ -153,6 +214,12 @@ class ResultsModel(QAbstractTableModel):
         series, frame = self.row_at(row)
         return series.results[frame]
 
+    def standing_at(self, row: int) -> Standing | None:
+        """Return where the head of a row stands on its pregnancy's chart, where that is known."""
+        series, frame, _ = self._rows[row]
+        result = series.results.get(frame)
+        return standing_of(self._session.pregnancies, series, result) if result is not None else None
+
     def find(self, series: Series, frame: int, lesion: str = "") -> int | None:
         """Return the row of a result, or of a lesion of it."""
         wanted = (series, frame, lesion)
@@ -161,7 +228,14 @@ class ResultsModel(QAbstractTableModel):
     def columns(self) -> list[int]:
         """Return the columns that say something of any row."""
         there = {series.settings.task for series, _, _ in self._rows} or {HEAD}
-        return [i for i, column in enumerate(COLUMNS) if there & set(column.tasks)]
+        dated = any(self.standing_at(row) is not None for row in range(len(self._rows)))
+        return [i for i, column in enumerate(COLUMNS) if there & set(column.tasks) and (dated or not column.growth)]
+
+    def growth_changed(self) -> None:
+        """Show where heads stand anew."""
+        at = [i for i, column in enumerate(COLUMNS) if column.growth]
+        if self._rows:
+            self.dataChanged.emit(self.index(0, at[0]), self.index(len(self._rows) - 1, at[-1]))
 
     def reload(self) -> None:
         """Take the session's rows anew: some were removed, or came in between."""
@@ -214,14 +288,15 @@ class ResultsModel(QAbstractTableModel):
             return None
         result = view(whole, lesion)
         column = COLUMNS[index.column()]
-        known = series.settings.task in column.tasks
+        about: Any = self.standing_at(index.row()) if column.growth else result
+        known = series.settings.task in column.tasks and about is not None
         if role == Qt.ItemDataRole.DisplayRole:
-            return column.text(series, result) if known else wording.UNKNOWN
+            return column.text(series, about) if known else wording.UNKNOWN
         if role == Qt.ItemDataRole.UserRole:
-            key = column.key(series, result) if known else None
-            return -1.0 if key is None else key
+            key = column.key(series, about) if known else None
+            return (_LOWEST if column.growth else -1.0) if key is None else key
         if role == Qt.ItemDataRole.ToolTipRole:
-            return (column.tip(series, result) or column.text(series, result)) if known else ""
+            return (column.tip(series, about) or column.text(series, about)) if known else ""
         if role == Qt.ItemDataRole.TextAlignmentRole:
             return _RIGHT if column.numeric else _LEFT
         if role == Qt.ItemDataRole.ForegroundRole and column.title == "State":

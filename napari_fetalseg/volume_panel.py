@@ -9,8 +9,8 @@ from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QPushButton, QVBoxLayout, Q
 
 from fetalseg.result import Result
 from napari_fetalseg import workers
+from napari_fetalseg.exports import write_picture
 from napari_fetalseg.layers.drawing import Drawing
-from napari_fetalseg.measurements import write_picture
 from napari_fetalseg.series import Series
 from napari_fetalseg.surface import Surface
 from napari_fetalseg.widgets import ErrorBox

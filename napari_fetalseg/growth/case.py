@@ -9,7 +9,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from psygnal import Signal
+
 from fetalseg.errors import DatingError
+from fetalseg.growth import charts
+from fetalseg.growth.charts import Chart
 from fetalseg.growth.dating import CRL_FORMULAS, Dating, ga_text, parse_date, parse_ga
 from fetalseg.growth.pregnancy import Exam, Pregnancy
 from fetalseg.settings import GrowthSettings
@@ -146,6 +150,17 @@ class Case:
         else:
             self.fields("ga").age = ""
 
+    def looks_at(self, image: Any) -> bool:
+        """Whether an image is the one that was looked at last: an age at one scan is that one's."""
+        return self._last is not None and self._last() is image
+
+    def day(self, image: Any, told: str) -> datetime.date | None:
+        """Return an image's date of scan, as typed, or else as its file tells; None where it is not known."""
+        try:
+            return parse_date(self.scan_dates.get(image, told))
+        except DatingError:
+            return None
+
     def dating(self, scan_date: datetime.date | None, final: bool) -> Dating | None:
         """Return how the pregnancy is dated now.
 
@@ -176,19 +191,64 @@ class Case:
 
 
 class Cases:
-    """The pregnancies that were worked on in one dock, and the one that is shown.
+    """The pregnancies that were worked on in one viewer, and the one that is shown.
 
     No image is taken for one of a pregnancy that it was not said to be of: dates of one mother must not place
     another's child on a chart.
+
+    Attributes
+    ----------
+    current : Case
+    charts : list of Chart
+        Those to choose from: the built-in ones, then a person's own.
+    recalled : bool
+        Whether the charts of the last session were asked for.
+    known : weak dictionary
+        What was worked out of a result, for `napari_fetalseg.growth.standing`.
     """
+
+    changed = Signal()  # dates, charts, or which image is of which pregnancy
 
     def __init__(self) -> None:
         self.current = Case()
+        self.charts: list[Chart] = [charts.get(name) for name in charts.NAMES]
+        self.recalled = False
+        self.known: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
         self._all = [self.current]
+        self._told: list[Any] = []
+
+    def of(self, image: Any, series: Any) -> Case | None:
+        """Return the case that an image was said to be of."""
+        return next((case for case in self._all if image in case.images or series in case.images), None)
+
+    def chart(self, key: str) -> Chart | None:
+        """Return a chart that is there to choose."""
+        return next((chart for chart in self.charts if chart.key == key), None)
+
+    def add_chart(self, chart: Chart) -> int:
+        """Add a person's own chart, or put it in the place of its older state; return its place."""
+        at = next((at for at, other in enumerate(self.charts) if other.key == chart.key), len(self.charts))
+        self.charts[at:] = [chart, *self.charts[at + 1 :]]
+        return at
+
+    def tell(self) -> None:
+        """Tell whoever listens, where anything changed that a number depends on."""
+        now = [(self._numbers(case), chart.version) for case in self._all for chart in self.charts]
+        if now != self._told:
+            self._told = now
+            self.changed.emit()
+
+    @staticmethod
+    def _numbers(case: Case) -> Any:
+        """What a case's numbers depend on; images by their identity, so that nothing is kept alive."""
+        days = {id(image): text for image, text in case.scan_dates.items()}
+        last = id(case._last()) if case._last is not None else None
+        of = {id(image) for image in case.images}
+        return case.pregnancy.dating, case.pregnancy.chart, case.doubt, days, last, of
 
     def find(self, image: Any, series: Any) -> bool:
         """Go to the case of an image and its series; false where a person must say which that is."""
-        there = next((case for case in self._all if image in case.images or series in case.images), None)
+        there = self.of(image, series)
         if there is None:
             if not self.current.blank and self.current.images:
                 return False

@@ -2,92 +2,128 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QHBoxLayout, QPushButton, QTabBar, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QButtonGroup, QHBoxLayout, QPushButton, QTabBar, QToolButton, QVBoxLayout, QWidget
 
-from fetalseg.growth import charts
 from fetalseg.growth.charts import Chart
+from napari_fetalseg.growth.case import Cases
 from napari_fetalseg.picture import Picture
 
 # How tall the picture is: a share of its width, and inches for its words, which take more lines in a narrow one.
 _SHARE, _WORDS, _MORE_WORDS, _NARROW = 0.52, 1.75, 2.2, 5.0
+_MEASURES = {
+    "hc": "Head circumference",
+    "bpd": "Biparietal diameter, outer to outer edge",
+    "ofd": "Occipitofrontal diameter, outer to outer edge",
+}
 
 
 class ChartView(QWidget):
-    """Tabs, picture, and the way to more of both.
+    """Tabs, what the picture is of, the picture, and the way to more of both.
+
+    Parameters
+    ----------
+    cases : Cases
+        Holds the charts.
 
     Signals
     -------
     chosen()
-        Another chart was chosen.
+        Another chart, or another measure.
+    picked(str)
+        A person chose another chart, by its key.
     """
 
     chosen = Signal()
+    picked = Signal(str)
 
-    def __init__(self) -> None:
+    def __init__(self, cases: Cases) -> None:
         super().__init__()
-        self.charts: list[Chart] = []
+        self._cases = cases
+        self._by_program = False
         self.tabs = QTabBar()
         self.tabs.setExpanding(False)
         self.tabs.setDrawBase(False)
         self.tabs.setAccessibleName("Growth chart")
+        self._make_switch()
         self.add_button = QPushButton("Add chart…")
         self.add_button.setToolTip("A chart of your own: a csv with the columns ga (weeks), mean and sd of HC in mm")
         self.export_button = QPushButton("Export picture…")
         self.export_button.setToolTip("Save the chart as PNG, SVG or PDF")
         self.picture = GrowthChart("Growth chart")
         buttons = QHBoxLayout()
-        buttons.addWidget(self.add_button)
+        buttons.addWidget(self.switch)
         buttons.addStretch()
+        buttons.addWidget(self.add_button)
         buttons.addWidget(self.export_button)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(2)
         layout.addWidget(self.tabs)
-        layout.addWidget(self.picture)
         layout.addLayout(buttons)
-        for name in charts.NAMES:
-            self._add(charts.get(name))
-        self.tabs.currentChanged.connect(lambda _: self.chosen.emit())
+        layout.addWidget(self.picture)
+        self.show_charts()
+        self.tabs.currentChanged.connect(self._chosen)
+        self.measures.idClicked.connect(lambda _: self.chosen.emit())
+
+    def _make_switch(self) -> None:
+        self.switch = QWidget()
+        self.measures = QButtonGroup(self)
+        row = QHBoxLayout(self.switch)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(0)
+        for at, (measure, name) in enumerate(_MEASURES.items()):
+            button = QToolButton()
+            button.setText(measure.upper())
+            button.setToolTip(name)
+            button.setAccessibleName(name)
+            button.setCheckable(True)
+            self.measures.addButton(button, at)
+            row.addWidget(button)
+        self.measures.button(0).setChecked(True)
+
+    @property
+    def charts(self) -> list[Chart]:
+        """Those to choose from."""
+        return self._cases.charts
 
     @property
     def chart(self) -> Chart:
         """The chosen chart."""
         return self.charts[max(self.tabs.currentIndex(), 0)]
 
-    def choose(self, key: str) -> None:
-        """Choose a chart by its key, or by the path of a csv.
+    @property
+    def measure(self) -> str:
+        """What the picture is of: what was chosen, where the chart has it."""
+        wanted = list(_MEASURES)[self.measures.checkedId()]
+        return wanted if wanted in self.chart.measures else "hc"
 
-        Raises
-        ------
-        GrowthError
-            If there is none.
-        """
-        found = next((at for at, chart in enumerate(self.charts) if chart.key == key), None)
-        chart = self.charts[found] if found is not None and self.charts[found].path is None else charts.get(key)
-        at = next((at for at, other in enumerate(self.charts) if other.key == chart.key), None)
-        if at is None:
-            at = self._add(chart)
-        self.charts[at] = chart  # a csv may have changed since
-        self.tabs.setCurrentIndex(at)
+    def choose(self, chart: Chart) -> None:
+        """Choose a chart that is among `charts`; nobody picked it."""
+        self._by_program = True
+        self.tabs.setCurrentIndex(self.charts.index(chart))
+        self._by_program = False
 
-    def add_chart(self, path: str | Path) -> None:
-        """Add a person's own chart and choose it.
+    def show_charts(self) -> None:
+        """Show a tab a chart; the chosen place stays."""
+        for at, chart in enumerate(self.charts):
+            if at == self.tabs.count():
+                self.tabs.addTab("")
+            self.tabs.setTabText(at, f"{chart.title}\n{chart.range_text.replace(' 0d', '')}")
+            self.tabs.setTabToolTip(at, f"{chart.title} ({chart.version}): {chart.range_text}\n{chart.source}")
+        self._show_switch()
 
-        Raises
-        ------
-        GrowthError
-            If the csv holds none.
-        """
-        self.choose(charts.get(Path(path)).key)
+    def _show_switch(self) -> None:
+        """Offer the measures that the chart has."""
+        for at, measure in enumerate(_MEASURES):
+            self.measures.button(at).setVisible(measure in self.chart.measures)
+        self.switch.setVisible(len(self.chart.measures) > 1)
 
-    def _add(self, chart: Chart) -> int:
-        self.charts.append(chart)
-        at = self.tabs.addTab(f"{chart.title}\n{chart.range_text.replace(' 0d', '')}")
-        self.tabs.setTabToolTip(at, f"{chart.title} ({chart.version}): {chart.range_text}\n{chart.source}")
-        return at
+    def _chosen(self, _at: int) -> None:
+        self._show_switch()
+        if not self._by_program:
+            self.picked.emit(self.chart.key)
+        self.chosen.emit()
 
 
 class GrowthChart(Picture):

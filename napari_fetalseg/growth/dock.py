@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import (
-    QFileDialog,
-    QGridLayout,
-    QHBoxLayout,
-    QMainWindow,
-    QPushButton,
-    QScrollArea,
-    QVBoxLayout,
-    QWidget,
-)
+from qtpy.QtWidgets import QFileDialog, QMainWindow, QVBoxLayout
 
 from fetalseg import RESEARCH
 from fetalseg.errors import FetalSegError
@@ -26,14 +16,19 @@ from fetalseg.growth.assessment import Assessment, assess
 from fetalseg.growth.charts import Chart
 from fetalseg.growth.dating import Dating, redating_note
 from fetalseg.growth.pregnancy import Exam, Pregnancy, exam_of
+from fetalseg.growth.results import refusal
+from fetalseg.growth.wording import age_at_scan_text
 from fetalseg.result import Result
 from napari_fetalseg import _compat, workers
-from napari_fetalseg.growth import said
-from napari_fetalseg.growth.case import Case, Cases
+from napari_fetalseg.growth.case import Case
+from napari_fetalseg.growth.chart_choice import ChartChoice
 from napari_fetalseg.growth.dating_form import DatingForm
 from napari_fetalseg.growth.exam_choice import ExamChoice
 from napari_fetalseg.growth.exams_panel import ExamsPanel
+from napari_fetalseg.growth.layout import NARROW, BesideOrBelow, Column
+from napari_fetalseg.growth.question import Question
 from napari_fetalseg.growth.result_view import ResultView
+from napari_fetalseg.growth.standing import scan_day
 from napari_fetalseg.layers.drawing import drawing_of
 from napari_fetalseg.placing import dock_of
 from napari_fetalseg.series import Series
@@ -43,8 +38,6 @@ if TYPE_CHECKING:
     import napari.viewer
 
 _CSV, _PICTURES = "Charts (*.csv)", "Pictures (*.png *.svg *.pdf)"
-# In letters: the narrowest the chart is read at, and from where on form and chart stand side by side.
-_NARROW, _WIDE = 66, 120
 # Of the window's width, for a dock at its side.
 _SHARE = 0.3
 _SIDES = (Qt.DockWidgetArea.LeftDockWidgetArea, Qt.DockWidgetArea.RightDockWidgetArea)
@@ -62,13 +55,13 @@ class GrowthWidget(Dock):
         super().__init__()
         self.viewer = _compat.real_viewer(viewer)
         self.session = drawing_of(self.viewer).session
-        self.cases = Cases()
+        self.cases = self.session.pregnancies
         self.exam: Exam | None = None
         self._shown: tuple[Case, Any] | None = None  # what the form shows: a case, at an image
         self._jobs: list[workers.Job] = []
         self._make_parts()
-        self._lay_out()
         self._connect()
+        self.charts.recall()
         self.reload()
 
     @property
@@ -89,66 +82,20 @@ class GrowthWidget(Dock):
             "Segment a fetal head, then type the scan's date and the last period (or another dating): where the head "
             f"stands on the growth chart is shown here. {link('sample', 'Open sample')}"
         )
-        self.question, self.asked = QWidget(), WrappedLabel()
-        self.same_button, self.other_button = QPushButton("The same pregnancy"), QPushButton("Another one")
+        self.question = Question()
         self.form = DatingForm()
         self.choice = ExamChoice(self.session)
         self.error = ErrorBox()
-        self.result = ResultView()
+        self.result = ResultView(self.cases)
         self.view = self.result.view
+        self.charts = ChartChoice(self.cases, self.view, self._work, self.error.show_error)
         self.exams = ExamsPanel(self.cases, self._work)
-
-    def _lay_out(self) -> None:
-        asked, row = QVBoxLayout(self.question), QHBoxLayout()
-        asked.setContentsMargins(0, 0, 0, 0)
-        row.addWidget(self.same_button)
-        row.addWidget(self.other_button)
-        asked.addWidget(self.asked)
-        asked.addLayout(row)
-        dates, last = QWidget(), QWidget()
-        for part, widgets in (
-            (dates, (self.empty, self.question, self.form, self.choice, self.error)),
-            (last, (self.exams, WrappedLabel(RESEARCH))),
-        ):
-            layout = QVBoxLayout(part)
-            layout.setContentsMargins(0, 0, 0, 0)
-            for widget in widgets:
-                layout.addWidget(widget)
-        self._parts = (dates, self.result, last)
-        self.body = QWidget()
-        self._grid = QGridLayout(self.body)
-        self._wide: bool | None = None
-        self._arrange(False)
-        self.scroll = QScrollArea()
-        self.scroll.setWidgetResizable(True)
-        self.scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.scroll.setFrameShape(QScrollArea.Shape.NoFrame)
-        self.scroll.setWidget(self.body)
+        dates = Column(self.empty, self.question, self.form, self.choice, self.error)
+        self.scroll = BesideOrBelow(dates, self.result, Column(self.exams, WrappedLabel(RESEARCH)))
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
         outer.addWidget(self.scroll)
-        self.setMinimumWidth(self.fontMetrics().averageCharWidth() * _NARROW)
-
-    def _arrange(self, wide: bool) -> None:
-        """Chart beside the form, or below it."""
-        if wide == self._wide:
-            return
-        self._wide = wide
-        dates, chart, exams = self._parts
-        for part in self._parts:
-            self._grid.removeWidget(part)
-        self._grid.addWidget(dates, 0, 0)
-        self._grid.addWidget(chart, *((0, 1, 3, 1) if wide else (1, 0, 1, 1)))
-        self._grid.addWidget(exams, *((1, 0, 1, 1) if wide else (2, 0, 1, 1)))
-        self._grid.setColumnStretch(0, 2)
-        self._grid.setColumnStretch(1, 3 if wide else 0)
-        for row in range(4):
-            self._grid.setRowStretch(row, row == (2 if wide else 3))
-
-    def resizeEvent(self, event: Any) -> None:  # noqa: N802
-        """Put the chart beside the form where there is room."""
-        super().resizeEvent(event)
-        self._arrange(event.size().width() >= _WIDE * self.fontMetrics().averageCharWidth())
+        self.setMinimumWidth(self.fontMetrics().averageCharWidth() * NARROW)
 
     def _connect(self) -> None:
         session = self.session
@@ -162,8 +109,7 @@ class GrowthWidget(Dock):
         self.view.picture.failed = self.error.show_error
         self.view.add_button.clicked.connect(self._ask_chart)
         self.view.export_button.clicked.connect(self._ask_picture)
-        self.same_button.clicked.connect(lambda: self.answer(True))
-        self.other_button.clicked.connect(lambda: self.answer(False))
+        self.question.answered.connect(self.answer)
         self.exams.changed.connect(self.reload)
         self.exams.switched.connect(self._switched)
         self.exams.failed.connect(self.error.show_error)
@@ -221,9 +167,7 @@ class GrowthWidget(Dock):
         problem = "Say first whether it is the same pregnancy." if ask else "Segment a fetal head first."
         if ask and series is not None:
             self.choice.hide()
-            self.asked.setText(
-                f"The dates here are another scan's. Is {html.escape(series.title)} of the same pregnancy?"
-            )
+            self.question.ask(series.title)
             self.form.say("")
             self.result.show_nothing(None)
         else:
@@ -231,13 +175,14 @@ class GrowthWidget(Dock):
             self._show_form(selected, image)
             problem = self._show_exam(selected, image, final) if selected else self._show_dates(final) or problem
         self.exams.show_exam(self.exam, (image, series), problem)
+        self.cases.tell()
 
     def _follow_case(self) -> None:
         """Show the chart of the case, where another case is current now."""
         if self._shown is None or self._shown[0] is not self.case:
-            self._choose(self.case.pregnancy.chart)
+            self.charts.follow()
         else:
-            self.case.pregnancy = replace(self.case.pregnancy, chart=self.view.chart.key)
+            self.charts.keep()
 
     def _show_form(self, selected: tuple[Series, int, Result] | None, image: Any) -> None:
         if self._shown is not None and self._shown[0] is self.case and self._shown[1] is image:
@@ -245,10 +190,7 @@ class GrowthWidget(Dock):
         self._shown = (self.case, image)
         if image is not None:
             self.case.look_at(image)
-        told = ""
-        if selected is not None:
-            told = str(selected[2].study_date or selected[0].source.facts.get("study_date") or "")
-        self.form.show_case(self.case, image, told)
+        self.form.show_case(self.case, image, scan_day(selected[0], selected[2]) if selected is not None else "")
         if selected is None:
             self.choice.hide()
 
@@ -307,7 +249,7 @@ class GrowthWidget(Dock):
             results, day = self.choice.results(series, frame), self.form.day(final)
             if day is None and len(results) > 1:
                 exam_of(results)  # it refuses results of different days
-            exam = exam_of(results, day, machine=self.case.machines.get(image) or None)
+            exam = exam_of(results, day, machine=self.case.machines.get(image))
             exam = replace(exam, scan_date=day)
             waits = dating is not None and dating.on is not None and day is None
             found = [(chart, _assess(exam, None if waits else dating, chart)) for chart in self.view.charts]
@@ -318,7 +260,8 @@ class GrowthWidget(Dock):
             return "First mend what is said in red."
         self.exam = exam
         self._say(found[0][1], image, waits, final)
-        self.result.show_exam(exam, found, self.case.with_this(exam, image))
+        refused = sum(bool(refusal(result)) for result in results)
+        self.result.show_exam(exam, found, self.case.with_this(exam, image), refused)
         return ""
 
     def _say(self, found: Assessment, image: Any, waits: bool, final: bool) -> None:
@@ -337,15 +280,9 @@ class GrowthWidget(Dock):
         others = case.without(self.exam, image) if self.exam is not None else ()
         if others and case.saved.dating is not None and dating != case.saved.dating:
             notes.append("The file has another dating. What is typed here holds for all exams of the pregnancy.")
-        self.form.say(said.age(found), tuple(note for note in notes if note))
+        self.form.say(age_at_scan_text(found), tuple(note for note in notes if note))
 
     # Charts, pictures, samples
-
-    def _choose(self, key: str) -> None:
-        try:
-            self.view.choose(key)
-        except FetalSegError as error:
-            self.error.show_error(error)
 
     def _ask_chart(self) -> None:
         path, _ = QFileDialog.getOpenFileName(self, "Add a chart", "", _CSV)
@@ -354,10 +291,7 @@ class GrowthWidget(Dock):
 
     def add_chart(self, path: str | Path) -> None:
         """Add a chart from a csv of age, mean and SD, and choose it."""
-        try:
-            self.view.add_chart(path)
-        except FetalSegError as error:
-            self.error.show_error(error)
+        self.charts.add(path)
 
     def _ask_picture(self) -> None:
         path, _ = QFileDialog.getSaveFileName(self, "Export picture", "growth.png", _PICTURES)

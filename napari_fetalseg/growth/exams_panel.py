@@ -99,7 +99,9 @@ class ExamsPanel(QWidget):
         self.remove_button = QPushButton("Remove exam")
         self.machine = QLineEdit()
         self.machine.setPlaceholderText("not needed")
-        self.machine.setToolTip("Ultrasound machine: growth is not worked out between two of them")
+        self.machine.setToolTip(
+            "Ultrasound machine, from the scan's file where it tells one: growth is not worked out between two of them"
+        )
         self.add_button = QPushButton("Add this exam")
         self.reason = WrappedLabel()
 
@@ -144,7 +146,7 @@ class ExamsPanel(QWidget):
         self.save_button.setEnabled(there)
         self.save_button.setToolTip(_SAVE if there else "Add an exam first")
         if not self.machine.hasFocus():
-            self.machine.setText(case.machines.get(at[0], "") if at[0] is not None else "")
+            self.machine.setText(self._machine_told())
         self.machine_row.setVisible(at[0] is not None)
         self._fill(pregnancy)
         known = exam is not None and exam in pregnancy.exams
@@ -254,9 +256,15 @@ class ExamsPanel(QWidget):
         if path:
             self.save(path)
 
+    def _machine_told(self) -> str:
+        """The machine as typed; else as the file tells."""
+        typed = self._cases.current.machines.get(self._at[0]) if self._at[0] is not None else ""
+        told = self._exam.machine or "" if self._exam is not None else ""
+        return told if typed is None else typed
+
     def _machine_typed(self) -> None:
         image, text = self._at[0], self.machine.text().strip()
-        if image is not None and self._cases.current.machines.get(image, "") != text:
+        if image is not None and self._machine_told() != text:
             self._cases.current.machines[image] = text
             self.changed.emit()
 

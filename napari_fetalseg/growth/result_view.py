@@ -16,23 +16,30 @@ from fetalseg.growth.pregnancy import Exam, Pregnancy
 from fetalseg.growth.velocity import velocities
 from fetalseg.growth.wording import exam_text, sentence, velocity_text
 from napari_fetalseg.growth import said
+from napari_fetalseg.growth.case import Cases
 from napari_fetalseg.growth.chart_view import ChartView
 from napari_fetalseg.widgets import WrappedLabel
 
 
 class ResultView(QWidget):
-    """Chart, the sentence under it, each chart's numbers side by side, flags and growth."""
+    """Chart, the sentence under it, each chart's numbers side by side, flags and growth.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    cases : Cases
+        Holds the charts.
+    """
+
+    def __init__(self, cases: Cases) -> None:
         super().__init__()
-        self.view = ChartView()
+        self.view = ChartView(cases)
         self.head, self.flags = WrappedLabel(), WrappedLabel()
         self.comparison, self.text = WrappedLabel(), WrappedLabel()
         self._labels = (self.head, self.flags, self.comparison, self.text)
         for label in self._labels:
             label.setTextFormat(Qt.TextFormat.RichText)
             label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self._drawn: tuple[Chart, Pregnancy | None, Assessment | None] | None = None
+        self._drawn: tuple[Chart, Pregnancy | None, Assessment | None, str] | None = None
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         for part in (self.view, *self._labels):
@@ -58,7 +65,9 @@ class ResultView(QWidget):
             self.view.picture.clear()  # what was true of another exam goes at once
         self._paint(pregnancy, None)
 
-    def show_exam(self, exam: Exam, found: Sequence[tuple[Chart, Assessment]], pregnancy: Pregnancy) -> None:
+    def show_exam(
+        self, exam: Exam, found: Sequence[tuple[Chart, Assessment]], pregnancy: Pregnancy, refused: int = 0
+    ) -> None:
         """Show an exam.
 
         Parameters
@@ -68,11 +77,13 @@ class ResultView(QWidget):
             The exam on each chart.
         pregnancy : Pregnancy
             With the exam in it.
+        refused : int
+            How many frames were left out because their measurement is refused.
         """
         chart = self.chart
         mine = next(assessment for on, assessment in found if on is chart)
         edited = " · <i>edited by a person</i>" if exam.edited else ""
-        mean = exam_text(exam)
+        mean = exam_text(exam, refused)
         told = f"<b>{html.escape(sentence(mine, chart, exam.hc_interval_mm))}</b>{edited}"
         self.head.setText("<br>".join([told, *([html.escape(mean)] if mean else [])]))
         table = said.comparison(found, chart)
@@ -86,26 +97,27 @@ class ResultView(QWidget):
 
     def save_picture(self, path: str | Path) -> Any:
         """Return the function that writes the picture as it is shown; for a worker."""
-        chart, pregnancy, found = self._drawn or (self.chart, None, None)
+        chart, pregnancy, found, measure = self._drawn or (self.chart, None, None, self.view.measure)
 
         def write() -> None:
             from fetalseg.growth import curves
 
-            curves.save(path, chart, pregnancy=pregnancy, assessment=found)
+            curves.save(path, chart, measure=measure, pregnancy=pregnancy, assessment=found)
 
         return write
 
     def _paint(self, pregnancy: Pregnancy | None, found: Assessment | None) -> None:
         """Draw the chart, where anything on it changed."""
-        chart = self.chart
-        if (chart, pregnancy, found) == self._drawn:
+        chart, measure = self.chart, self.view.measure
+        if (chart, pregnancy, found, measure) == self._drawn:
             return
-        self._drawn = (chart, pregnancy, found)
+        self._drawn = (chart, pregnancy, found, measure)
 
         def draw(width: int, height: int, dpi: float) -> Any:
             from fetalseg.growth import curves  # in the worker: matplotlib takes its time
 
-            return curves.render(chart, width, height, dpi=dpi, pregnancy=pregnancy, assessment=found)
+            about: dict[str, Any] = {"measure": measure, "pregnancy": pregnancy, "assessment": found}
+            return curves.render(chart, width, height, dpi=dpi, **about)
 
         self.view.picture.show_picture(draw)
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from fetalseg.growth.assessment import CIRCULAR, Assessment
 from fetalseg.growth.charts import Chart
 from fetalseg.growth.flags import GrowthFlag
-from fetalseg.growth.wording import age_from_hc_text, age_source_text, signed
+from fetalseg.growth.wording import age_from_hc_text, signed
 from napari_fetalseg import wording
 from napari_fetalseg.widgets import AMBER, RED
 
@@ -19,16 +19,6 @@ _FLAGS = {
     "macrocephaly_range": _GRAVE,
     "severe_microcephaly_range": (RED, "‼", "urgent"),
 }
-
-
-def age(found: Assessment) -> str:
-    """Return the age at the scan with its source: ``20w 3d ± 5 d by crown-rump length, due 2024-10-07``."""
-    from fetalseg.growth.dating import ga_text
-
-    if found.ga_days is None:
-        return ""
-    due = f", due {found.edd}" if found.edd else ""
-    return f"{ga_text(found.ga_days)} {age_source_text(found)}{due}"
 
 
 def flags(found: Assessment) -> str:

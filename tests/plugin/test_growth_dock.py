@@ -6,6 +6,7 @@ import datetime
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from fetalseg.growth import pregnancy as files
 from fetalseg.growth.assessment import CIRCULAR, assess
 from fetalseg.growth.dating import Dating, ga_from_hc
 from fetalseg.growth.wording import age_from_hc_text, sentence
+from fetalseg.result import State
 from napari_fetalseg.actions import PLUGIN, open_docks, open_growth
 from napari_fetalseg.growth.dock import GrowthWidget
 from napari_fetalseg.growth.exam_choice import FRAMES, OPEN
@@ -153,7 +155,7 @@ def test_without_a_date_there_are_the_three_sentences_and_no_centile(window, doc
         ("edd", {"date": "2024-10-07"}, "20w 3d by estimated date of delivery, due 2024-10-07"),
         ("crl", {"date": "2024-03-27", "length": "60"}, "20w 4d ± 4.7 d by crown-rump length, due 2024-10-06"),
         ("earlier_scan", {"date": "2024-03-25", "age": "12+0"}, "20w 3d ± 7 d by an earlier scan, due 2024-10-07"),
-        ("ga", {"age": "20+3"}, "20w 3d by age as entered, due 2024-10-07"),
+        ("ga", {"age": "20+3"}, "20w 3d as entered, due 2024-10-07"),
     ],
 )
 def test_each_way_of_dating_gives_its_age_with_source_and_accuracy(window, dock, way, typed, answer):
@@ -196,6 +198,37 @@ def test_the_scans_date_comes_from_its_file_where_it_has_one(window, dock):
     type_in(dock.form.scan_date, "2024-05-30")
     assert plain(dock.form.scan_source) == "typed; the file says 2024-05-23"
     assert dock.found.ga_days == 150
+
+
+def test_the_machine_comes_from_the_file_and_can_be_corrected(window, dock, tmp_path):
+    told = {"metadata": {"fetalseg": {"study_date": SCAN, "machine": "GE Voluson E8"}}}
+    layer = window.add(disc(HEAD, SHAPE), **MM, **told)
+    window.viewer.layers.selection.active = layer
+    window.run()
+    type_in(dock.form.date, LMP)
+    assert dock.exams.machine.text() == "GE Voluson E8"
+    assert dock.exam.machine == "GE Voluson E8"
+    type_in(dock.exams.machine, "Voluson E10")
+    assert dock.exam.machine == "Voluson E10"
+    type_in(dock.exams.machine, "")
+    assert dock.exam.machine is None
+    assert dock.exams.machine.text() == ""
+
+
+def test_of_refused_frames_none_is_in_the_mean_and_that_is_said(window, dock):
+    window.add(loop(4), scale=(1, 0.5, 0.5), units=("pixel", "mm", "mm"))
+    window.run(every=True)
+    series = window.session.series[-1]
+    bad = series.results[3]
+    series.results[3] = replace(bad, measurement=replace(bad.measurement, state=State.REFUSE))
+    window.session.select(series, 0, "row")
+    dock.choice.choose(FRAMES)
+    assert len(dock.exam.frames) == 3
+    assert "1 more left out, because the measurement is refused" in plain(dock.result.head)
+    dock.choice.choose("this")
+    window.session.select(series, 3, "row")
+    assert "is refused, so it has no place on a growth chart" in dock.error.sentence()
+    assert plain(dock.result.head) == plain(dock.result.flags) == ""
 
 
 def test_a_last_period_alone_asks_for_the_scans_date(window, dock):
@@ -351,7 +384,7 @@ def test_a_pregnancy_is_saved_reopened_and_grows(window, dock, tmp_path):
 
     _head(window, "second", "2024-06-20", mm=0.56)
     assert not dock.question.isHidden()
-    dock.same_button.click()
+    dock.question.same.click()
     assert dock.found.ga_days == 143 + 28
     later = dock.exam.hc_mm
     earlier = first.results[0].measurement.values["hc_mm"]
@@ -405,7 +438,7 @@ def test_dates_of_one_mother_do_not_reach_anothers_scan(window, dock):
     assert not dock.exams.add_button.isEnabled()
     settle(window.qtbot, dock)
     assert _vermilion(dock.view.picture.pixels)[0].size == 0, "no point of another head"
-    dock.other_button.click()
+    dock.question.other.click()
     assert dock.question.isHidden()
     assert dock.form.date.text() == ""
     assert dock.found.ga_days is None
@@ -422,7 +455,7 @@ def test_an_age_at_this_scan_is_not_the_next_scans(window, dock):
     _way(dock, "ga")
     type_in(dock.form.age, "20+3")
     _head(window, "b", "2024-06-06")
-    dock.same_button.click()
+    dock.question.same.click()
     assert dock.found.ga_days == 143 + 14
     assert dock.form.form.labelForField(dock.form.age).text() == "Age on 2024-05-23"
     window.session.select(a, 0, "row")
@@ -435,11 +468,13 @@ def test_a_chart_of_ones_own_is_a_tab_and_a_wrong_file_a_sentence(window, dock, 
     wrong = tmp_path / "wrong.csv"
     wrong.write_text("a,b\n1,2\n")
     dock.add_chart(wrong)
+    settle(window.qtbot, dock)
     assert "needs the columns ga, mean and sd" in dock.error.sentence()
     assert dock.view.tabs.count() == 3
     mine = tmp_path / "ours.csv"
     mine.write_text("ga,mean,sd\n14,97,5\n20,171,6\n30,280,9\n")
     dock.add_chart(mine)
+    settle(window.qtbot, dock)
     assert dock.view.tabs.tabText(3) == "ours\n14w to 30w"
     assert "(ours)" in plain(dock.result.head)
     assert "has not checked" in plain(dock.result.text)
@@ -469,7 +504,8 @@ def test_wide_the_chart_stands_beside_the_form_and_narrow_below_it(window):
     dock.show()
 
     def place():
-        return dock._grid.getItemPosition(dock._grid.indexOf(dock.result))
+        grid = dock.scroll.grid
+        return grid.getItemPosition(grid.indexOf(dock.result))
 
     dock.resize(1400, 500)
     window.qtbot.waitUntil(lambda: place()[:2] == (0, 1))

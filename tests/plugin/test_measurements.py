@@ -12,7 +12,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication
 
 from fetalseg.result import Ellipse
-from napari_fetalseg.measurements import provenance
+from napari_fetalseg.exports import provenance
 from napari_fetalseg.table_model import COLUMNS
 from standins import loop
 

@@ -35,7 +35,7 @@ def age_at_scan_text(found: Assessment) -> str:
 def age_source_text(found: Assessment) -> str:
     """Return ``± 5 d by crown-rump length``."""
     half = f"{_PM} {found.ga_uncertainty_days:g} d " if found.ga_uncertainty_days else ""
-    return f"{half}by {SOURCE_TEXTS[found.ga_source]}"
+    return f"{half}as entered" if found.ga_source == "ga" else f"{half}by {SOURCE_TEXTS[found.ga_source]}"
 
 
 def place_text(found: Assessment, measure: str = "hc") -> str:
