@@ -201,7 +201,7 @@
   document.querySelector("#cases thead").append(make("tr", { role: "row" }, ...columns.map((column) => {
     const head = make("th", { scope: "col", role: "columnheader", className: column.numeric ? "num" : "", title: column.about || "" });
     head.dataset.key = column.key;
-    if (column.key === "picture") head.append(make("span", { style: "padding:4px 8px" }, column.title));
+    if (column.key === "picture") head.append(make("span", { style: "padding:4px 5px" }, column.title));
     else {
       const button = make("button", { type: "button" }, column.title);
       button.addEventListener("click", () => sortBy(column.key));
