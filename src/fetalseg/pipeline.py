@@ -337,8 +337,10 @@ def _as_placed(before: Result, changed: Result) -> Measurement:
 
 def _card(result: Result) -> Card | None:
     """The card of the result's model, for its intervals; None when the model is gone or another by now."""
+    asked = result.provenance.settings.get("model", "default")
     try:
-        card = catalogue.find(result.task, result.provenance.settings.get("model", "default")).card
+        # The default may be another model by now.
+        card = catalogue.find(result.task, result.provenance.model if asked == "default" else asked).card
     except FetalSegError:
         return None
     return card if card.sha256 == result.provenance.model_sha256 else None

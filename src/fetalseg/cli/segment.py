@@ -110,8 +110,11 @@ def run(given: argparse.Namespace) -> int:
     """Segment."""
     from fetalseg.batch.run import Batch
     from fetalseg.cli._batch_progress import shown
+    from fetalseg.models import catalogue
 
     settings = segment_settings(given)
+    if settings.model == "default" and (instead := catalogue.default_problem(settings.task)):
+        print(f"note: {instead}", file=sys.stderr)
     stop = threading.Event()
     with (
         Batch(
