@@ -32,6 +32,8 @@ from fetalseg.result import Caliper, Ellipse, Result, State
 _INK, _FAINT, _PAPER, _STAGE = (24, 26, 30), (96, 100, 108), (255, 255, 255), (0, 0, 0)
 _LEGEND = "cyan: edge of the mask · yellow: fitted ellipse · dashed: BPD, OFD"
 
+Box = tuple[int, int, int, int]
+
 _BARS_MM = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 
 
@@ -129,12 +131,22 @@ def _draw_mask(picture: Image.Image, mask: NDArray[np.uint8], plan: Plan) -> Non
     image = Image.fromarray((np.asarray(mask) != 0).astype(np.uint8) * np.uint8(255))
     if image.size != picture.size:
         image = image.resize(picture.size, Image.Resampling.BILINEAR)
-    image = image.filter(ImageFilter.BoxBlur(blur))
+    box = _around(image.getbbox(), 2 * blur + 1, image.size)  # the rest takes time and stays as it is
+    image = image.crop(box).filter(ImageFilter.BoxBlur(blur))
     inside = (np.arange(256) / 255 - 0.5) * (2 * blur + 1)  # of a value, in pixels inwards of the edge
     for colour, grow, strength in (((0, 0, 0), rim, 0.55), (CYAN, 0.0, 1.0)):
         band = np.clip(np.minimum(inside + grow, line + grow - inside) + 0.5, 0, 1) * 255 * strength
         band[[0, 255]] = 0
-        picture.paste(colour, (0, 0), image.point([int(value) for value in band]))
+        picture.paste(colour, box[:2], image.point([int(value) for value in band]))
+
+
+def _around(box: tuple[float, float, float, float] | None, margin: float, size: tuple[int, int]) -> Box:
+    """Return a box of whole pixels around another, inside a picture; empty where they do not meet."""
+    left, top, right, bottom = box or (0.0, 0.0, 0.0, 0.0)
+    (x0, y0), (x1, y1) = (left - margin, top - margin), (right + margin, bottom + margin)
+    width, height = size
+    x0, y0 = min(max(math.floor(x0), 0), width), min(max(math.floor(y0), 0), height)
+    return x0, y0, max(x0, min(math.ceil(x1), width)), max(y0, min(math.ceil(y1), height))
 
 
 def _draw_lines(picture: Image.Image, ellipse: Ellipse, calipers: tuple[Caliper, ...], plan: Plan) -> None:
@@ -143,20 +155,27 @@ def _draw_lines(picture: Image.Image, ellipse: Ellipse, calipers: tuple[Caliper,
     points = np.clip(plan.place(ellipses.outline(ellipse, 240)), -1e5, 1e5)
     dashes = [dash for caliper in calipers for dash in dashes_of(caliper, plan)]
     rim = 0.7 * plan.unit
+    ends = np.vstack([points, *(end for dash in dashes for end in dash[:2])])
+    box = _around((*ends.min(axis=0).tolist(), *ends.max(axis=0).tolist()), 2 * line + rim + 2, picture.size)
+    width, height = box[2] - box[0], box[3] - box[1]
+    if not width or not height:  # placed outside the picture
+        return
+    corner = np.array(box[:2], np.float64)
+    points, dashes = points - corner, [(start - corner, end - corner, half) for start, end, half in dashes]
     for colour, strength, grow, ring in (
         ((0, 0, 0), 0.55, rim, False),
         (WHITE, 1.0, 0.0, False),
         ((0, 0, 0), 0.55, rim, True),
         (YELLOW, 1.0, 0.0, True),
     ):
-        fine = Image.new("L", (picture.width * FINE, picture.height * FINE))
+        fine = Image.new("L", (width * FINE, height * FINE))
         draw = ImageDraw.Draw(fine)
         if ring:
             _ring(draw, points, line / 2 + grow, round(255 * strength))
         else:
             for start, end, half in dashes:
                 bar(draw, start, end, half + grow, grow, round(255 * strength))
-        picture.paste(colour, (0, 0), fine.reduce(FINE))
+        picture.paste(colour, box[:2], fine.reduce(FINE))
 
 
 def _ring(draw: ImageDraw.ImageDraw, points: NDArray[np.float64], half: float, value: int) -> None:
