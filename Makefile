@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 endif
 READY := $(VENV)/.ready
 
-.PHONY: setup demo test lint samples model model-tumour clean
+.PHONY: setup demo test lint samples model model-tumour model-tumour-all clean
 
 # Installs into .venv, with the versions that constraints.txt pins; anew when either file changes.
 setup: $(READY)
@@ -62,5 +62,8 @@ model-tumour: setup
 	$(BIN)/fetalseg evaluate $(LGG) --task tumour --model runs/tumour_split --part calibrate --calibrate
 	$(BIN)/fetalseg evaluate $(LGG) --task tumour --model runs/tumour_split --part calibrate --write-card
 	$(BIN)/fetalseg evaluate $(LGG) --task tumour --model runs/tumour_split --part report --write-card
-	$(BIN)/fetalseg train --data $(LGG) --negatives $(NO_TUMOUR) $(TUMOUR) --kept-out 0 \
-		--card-from runs/tumour_split --out runs/tumour_final
+
+# Then the bundled U-Net: on from those weights, on all patients.
+model-tumour-all: model-tumour
+	$(BIN)/fetalseg train --data $(LGG) --negatives $(NO_TUMOUR) --config configs/tumour_unet_all.toml --from runs/tumour_split \
+		--name unet --kept-out 0 --card-from runs/tumour_split --out runs/tumour_final

@@ -21,16 +21,35 @@ CARD = "card.json"
 
 
 def save(network: torch.nn.Module, path: Path) -> str:
-    """Write a network's weights atomically in half precision; return the file's SHA-256. Raises `OutputError`."""
-    import torch
+    """Write a network's weights atomically in half precision; return the file's SHA-256.
+
+    What half precision can't hold (a variance over 65504) stays in single precision.
+
+    Raises
+    ------
+    ModelError
+        If a weight is no finite number.
+    OutputError
+        If the file can't be written.
+    """
     from safetensors.torch import save as packed
 
-    tensors = {
-        k: (v.to(torch.float16) if v.dtype.is_floating_point else v).detach().cpu().clone().contiguous()
-        for k, v in network.state_dict().items()
-    }
+    tensors = {k: _smaller(k, v).detach().cpu().clone().contiguous() for k, v in network.state_dict().items()}
     atomic_write(path, lambda file: file.write(packed(tensors)))
     return file_sha256(path)
+
+
+def _smaller(name: str, value: torch.Tensor) -> torch.Tensor:
+    import torch
+
+    if not value.dtype.is_floating_point:
+        return value
+    if not value.isfinite().all():
+        raise ModelError(
+            f"The training diverged: '{name}' is no finite number. Lower the learning rate and train anew."
+        )
+    half = value.to(torch.float16)
+    return half if half.isfinite().all() else value.float()
 
 
 def load(card: Card, path: Path) -> torch.nn.Module:
@@ -101,7 +120,7 @@ def start_from(network: torch.nn.Module, trained: torch.nn.Module) -> None:
             if found is not None and found.dim() == value.dim() == 4 and found.shape[1] != value.shape[1]:
                 found = (found.sum(dim=1, keepdim=True) / value.shape[1]).expand(-1, value.shape[1], -1, -1)
             if found is not None and found.shape == value.shape:
-                value.copy_(found)
+                value.copy_(torch.where(found.isfinite(), found, value))
                 taken += value.numel()
     if 2 * taken < total:
         raise ModelError("The model to start from is of another architecture or width than the one to be trained.")

@@ -308,6 +308,7 @@ def _with_figures_of(card: Card, measured: Card) -> Card:
         card,
         level=measured.level,
         intervals=measured.intervals,
+        rim_mm=measured.rim_mm,
         figures=measured.figures,
         training={**card.training, "figures_from": note, "curves_of_split": measured.training.get("curves", [])},
     )
