@@ -167,9 +167,9 @@ def _write_table(out: Path, measured: dict[str, list[Score]], options: argparse.
         "# Fine-tuning on corrections",
         "",
         f"Start: a U-Net at {options.rows} x {options.columns} trained on {n['start']} heads under "
-        f"{options.small_mm:g} mm. Corrected are larger heads, of {n['pool']}. Measured on {n['kept']} kept-out pictures "
-        f"of {len({s.group for s in measured['start']})} exams of every size. Means of {options.seeds} trainings of about "
-        f"{options.steps} steps each; in brackets the 95 % range over resampled exams.",
+        f"{options.small_mm:g} mm. Corrected are larger heads, of {n['pool']}. Measured on {n['kept']} kept-out "
+        f"pictures of {len({s.group for s in measured['start']})} exams of every size. Means of {options.seeds} "
+        f"trainings of about {options.steps} steps each; in brackets the 95 % range over resampled exams.",
         "",
         "| corrections | chosen | DSC % | ADF mm | gain in DSC over the start | not found |",
         "|---|---|---|---|---|---|",
@@ -178,7 +178,7 @@ def _write_table(out: Path, measured: dict[str, list[Score]], options: argparse.
             for r in rows
         ),
         "",
-        "By uncertainty less at random, on the same kept-out pictures:",
+        "By uncertainty minus at random, on the same kept-out pictures:",
         "",
         *(_versus(size, measured, options.seeds) for size in options.sizes),
         "",
