@@ -9,7 +9,6 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
 
 from fetalseg.dataset import hc18
 from fetalseg.dataset.items import Item, split
@@ -25,6 +24,7 @@ from fetalseg.training.batches import batches, order
 from fetalseg.training.fit import loss, one_cycle
 from fetalseg.training.run import train
 from standins import disc
+from trainings import write_heads
 
 TINY = HeadTrainSettings(input_rows=64, input_columns=96, epochs=2, batch_size=2, imagenet=False, kept_out=0.3, seed=1)
 
@@ -32,21 +32,7 @@ TINY = HeadTrainSettings(input_rows=64, input_columns=96, epochs=2, batch_size=2
 @pytest.fixture(scope="module")
 def data(tmp_path_factory) -> Path:
     """Six small pictures in HC18's layout."""
-    folder = tmp_path_factory.mktemp("hc18")
-    rng = np.random.default_rng(0)
-    rows = ["filename,pixel size(mm),head circumference (mm)"]
-    for number in range(6):
-        truth = Ellipse(80 + 5 * number, 55, 40 - number, 30 - number, 20.0 * number)
-        Image.fromarray(disc(truth, (110, 160)) // 2 + rng.integers(0, 40, (110, 160)).astype(np.uint8)).save(
-            folder / f"00{number}_HC.png"
-        )
-        drawn = np.zeros((110, 160), np.uint8)
-        x, y = np.round(ellipses.outline(truth, 2000)).astype(int).T
-        drawn[y, x] = 255
-        Image.fromarray(drawn).save(folder / f"00{number}_HC_Annotation.png")
-        rows.append(f"00{number}_HC.png,0.5,{0.5 * ellipses.circumference(truth.semi_major, truth.semi_minor):.2f}")
-    (folder / "training_set_pixel_size_and_HC.csv").write_text("\n".join(rows))
-    return folder
+    return write_heads(tmp_path_factory.mktemp("hc18"))
 
 
 def test_hc18_is_read_with_its_ellipses(data):

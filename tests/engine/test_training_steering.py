@@ -317,6 +317,10 @@ def test_calibrating_when_trained(data, tmp_path, monkeypatch):
     Split(parts).write(tmp_path / "split.csv")
     monkeypatch.setattr(evaluation, "calibrated", calibrated)
     card = train(data, tmp_path / "m", replace(QUICK, epochs=1), split=tmp_path / "split.csv", calibrate=True)
+    assert (card.level, card.intervals) == (0.5, ())
+    assert "1 scans are too few to calibrate on" in told(tmp_path / "m", "note")[-1]["text"]
+    monkeypatch.setattr("fetalseg.training.run._FEWEST_TO_CALIBRATE", 1)
+    card = train(data, tmp_path / "m", replace(QUICK, epochs=1), split=tmp_path / "split.csv", calibrate=True)
     assert (card.level, card.intervals) == (0.43, ((100.0, 3.0),))
     assert catalogue.at(tmp_path / "m").card == card
     assert [e["event"] for e in events.latest(tmp_path / "m")][-2:] == ["note", "end"]

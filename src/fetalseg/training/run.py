@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 Log = Callable[[str], None]
 
 _KEPT = ("calibrate", "report")
+# The mean difference of HC over fewer heads says more about these heads than about the model.
+_FEWEST_TO_CALIBRATE = 10
 
 
 def train(
@@ -71,7 +73,8 @@ def train(
     resume : bool
         Go on with a training that was begun with other settings or other data.
     calibrate : bool
-        Set the outline's level and the 95 % ranges on the part of the split that is kept for it, when trained.
+        Set the outline's level and the 95 % ranges on the part of the split that is kept for it, when trained. A level
+        needs ten scans; with fewer it is that of the model to start from, or 0.5.
 
     Raises
     ------
@@ -171,8 +174,11 @@ def _calibrated(card: Card, data: Path, out: Path, split: Split, device: str, to
     found = sources.heads(data)[0] if card.task == "head" else sources.volumes(data)
     parts = split.parts_of(found)
     kept: list[Any] = [item for item in found if parts.get(item.name) == "calibrate"]
-    if not kept:
-        told.note("Nothing is kept out to calibrate on: the outline's level is 0.5, and no range is known.")
+    if len(kept) < _FEWEST_TO_CALIBRATE:
+        told.note(
+            f"{len(kept)} scans are too few to calibrate on, {_FEWEST_TO_CALIBRATE} are needed: the outline's level is "
+            f"{card.level:g}, and no range of the measurement is known."
+        )
         return card
     told.note(f"Calibrating on {len(kept)} scans.")
     if card.task == "head":
@@ -208,6 +214,8 @@ def _card(
         input_rows=settings.input_rows,
         input_columns=settings.input_columns,
         sha256=weights.save(fitted.network, out / weights.WEIGHTS),
+        # Nearer than any other guess, until it is calibrated.
+        level=start.card.level if start and start.card.task == settings.task else 0.5,
         training={"settings": settings.to_dict(), **counts, "versions": _versions()}
         | {"ended": fitted.reason, "weights_of_epoch": fitted.epoch}
         | sources.version(data)
