@@ -114,6 +114,8 @@ class BatchSettings(_Settings):
         mm per pixel in x and y and, for volumes, between slices, typed in: stands above every other source.
     spacing_csv : str, optional
         A csv of pixel sizes: stands above what the file says and a csv beside it.
+    pixels_only : bool
+        Take no scale, whatever the files say: no millimetres anywhere.
     overlays : bool
         Whether to write side-by-side pictures.
     series : str, optional
@@ -133,6 +135,7 @@ class BatchSettings(_Settings):
     pattern: str | None = None
     spacing_mm: tuple[float, ...] | None = None
     spacing_csv: str | None = None
+    pixels_only: bool = False
     overlays: bool = True
     series: str | None = None
     exams: str | None = None
@@ -140,6 +143,10 @@ class BatchSettings(_Settings):
     instances: str | None = None
     keep_identifiers: bool = False
     parquet: bool = False
+
+    def __post_init__(self) -> None:
+        if self.pixels_only and (self.spacing_mm is not None or self.spacing_csv is not None):
+            raise SettingsError("Give a scale, or ask for pixels only; not both.")
 
 
 @dataclass(frozen=True)

@@ -87,7 +87,10 @@ def test_what_changes_a_result_is_done_anew(scans, tmp_path):
     run([scans], out, HEAD)
     assert len(only(kinds(scans, out, overwrite=True))) == 6
     assert len(only(kinds(scans, out, SegmentSettings(flips=False)))) == 6
-    assert len(only(kinds(scans, out, SegmentSettings(flips=False, device="cpu")))) == 0
+    assert len(only(kinds(scans, out, SegmentSettings(flips=False, device="cpu")))) == 6
+    assert (
+        len(only(kinds(scans, out, SegmentSettings(model="unet", device="cpu", flips=False)))) == 0
+    )  # the default's name
     assert len(only(kinds(scans, out))) == 6
     text = (scans / "pixel_size.csv").read_text()
     (scans / "pixel_size.csv").write_text(text.replace("003.png,0.53", "003.png,0.6") + "900.png,0.1\n")

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from fetalseg import __version__, quality, tasks
 from fetalseg.batch import corrections
 from fetalseg.batch.corrections import Correction
-from fetalseg.batch.scale import choose_spacing, outside
+from fetalseg.batch.scale import outside, scaled
 from fetalseg.errors import Cancelled, FetalSegError, OutputError, SettingsError, SpacingError
 from fetalseg.io import atomic, dicom, folders, spacing_csv, volumes, written
 from fetalseg.models import catalogue
@@ -198,8 +198,7 @@ class Worker:
                 key = self._key(item, item.input.sha256(), correction)
                 if key == item.key:
                     return Work(item, key, unchanged=True)
-            scan = item.input.read()
-            scan = scan.with_spacing(choose_spacing(scan, self.batch))
+            scan = scaled(item.input.read(), self.batch)
             key = self._key(item, scan.sha256 or "", correction)
             return Work(item, key, scan=scan, correction=correction)
         except FetalSegError as known:
@@ -331,9 +330,8 @@ class Worker:
     @cached_property
     def _constant(self) -> dict[str, Any]:
         """What is the same for all scans and changes results."""
-        own = self.settings.to_dict()
-        # The device and what runs the network there change no more than the last digits.
-        settings = {name: value for name, value in own.items() if name not in ("model", "device")}
+        # The model's hash stands for its name.
+        settings = {name: value for name, value in self.settings.to_dict().items() if name != "model"}
         outputs = {name: getattr(self.batch, name) for name in ("overlays", "sr", "keep_identifiers")}
         exams = {k: v for k, v in self.by.to_dict().items() if not k.startswith("exams")} if self.by else {}
         return {"version": __version__, "model": self.model_sha256, **settings, **outputs, **exams}
@@ -341,7 +339,8 @@ class Worker:
     def _key(self, item: Item, sha256: str, correction: Correction | None) -> str:
         """Return the hash of all that a scan's outputs are made of."""
         try:
-            scale: Any = outside(item.input.path, item.name, self.batch)
+            pixels = self.batch.pixels_only
+            scale: Any = "pixels only" if pixels else outside(item.input.path, item.name, self.batch)
         except SpacingError as error:  # of a csv beside a scan that knows its own
             scale = error
         about = {
