@@ -1,4 +1,4 @@
-"""What a correcting tool is about to do to a mask: on which planes, and what is computed there. No Qt."""
+"""The correcting tools: their names and keys, the mask that they change, and what they do to it. No Qt."""
 
 from __future__ import annotations
 
@@ -13,9 +13,43 @@ from fetalseg.errors import FetalSegError
 from fetalseg.geometry import ellipse as ellipses
 from fetalseg.geometry import mask_tools
 from fetalseg.result import Ellipse, Result
+from napari_fetalseg import wording
 from napari_fetalseg.series import Series
 
 Labels = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Tool:
+    """A button with its key; what it does is said in the list of keys."""
+
+    name: str
+    text: str
+    key: str
+
+    @property
+    def label(self) -> str:
+        """Text and key, as short as a button in three columns needs it."""
+        return f"{self.text}  {self.key.replace('Shift-', '⇧')}"
+
+    @property
+    def tip(self) -> str:
+        """What it does."""
+        return wording.KEYS[self.key]
+
+
+TOOLS = (
+    Tool("grow", "Grow", "Shift-W"),
+    Tool("shrink", "Shrink", "Shift-T"),
+    Tool("smooth", "Smooth", "Shift-O"),
+    Tool("fill", "Fill", "Shift-F"),
+    Tool("largest", "Largest", "Shift-K"),
+    Tool("to_mask", "Ellipse → mask", "Shift-E"),
+    Tool("to_ellipse", "Mask → ellipse", "Shift-C"),
+    Tool("points", "Points → ellipse", "Shift-D"),
+    Tool("interpolate", "Interpolate", "Shift-I"),
+    Tool("carry", "Carry on", "Shift-N"),
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,10 +136,9 @@ class Plan:
     show: int | None = None
 
 
-Tool = Callable[..., Labels]
-
-
-def local(target: Target, tool: Tool, *values: float, everywhere: bool = False, spaced: bool = True) -> Plan:
+def local(
+    target: Target, tool: Callable[..., Labels], *values: float, everywhere: bool = False, spaced: bool = True
+) -> Plan:
     """Plan a tool that works on the plane on the screen, or on all slices of a volume together.
 
     Parameters

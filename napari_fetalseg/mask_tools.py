@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QKeySequence, QShortcut
-from qtpy.QtWidgets import QCheckBox, QGridLayout, QHBoxLayout, QLabel, QPushButton, QSpinBox, QVBoxLayout, QWidget
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QSizePolicy,
+    QSpinBox,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
 
 from fetalseg.errors import FetalSegError
 from fetalseg.geometry import mask_tools
-from napari_fetalseg import _compat, keys, mask_edit, wording, workers
+from napari_fetalseg import _compat, keys, mask_edit, workers
 from napari_fetalseg.layers.drawing import drawing_of
 from napari_fetalseg.layers.image import current_frame, show_frame, view_problem
-from napari_fetalseg.mask_edit import Plan, Target
+from napari_fetalseg.mask_edit import TOOLS, Plan, Target, Tool
 from napari_fetalseg.mask_points import OutlinePoints
 from napari_fetalseg.session import Session
 from napari_fetalseg.widgets import AMBER, Dock, ErrorBox, LinkLabel, link
@@ -29,38 +39,10 @@ _WAITING = 4
 _COLUMNS = 3
 
 
-@dataclass(frozen=True)
-class Tool:
-    """A button with its key; what it does is said in the list of keys."""
-
-    name: str
-    text: str
-    key: str
-
-    @property
-    def tip(self) -> str:
-        """What it does."""
-        return wording.KEYS[self.key]
-
-
-TOOLS = (
-    Tool("grow", "Grow", "Shift-W"),
-    Tool("shrink", "Shrink", "Shift-T"),
-    Tool("smooth", "Smooth", "Shift-O"),
-    Tool("fill", "Fill", "Shift-F"),
-    Tool("largest", "Largest", "Shift-K"),
-    Tool("to_mask", "Ellipse → mask", "Shift-E"),
-    Tool("to_ellipse", "Mask → ellipse", "Shift-C"),
-    Tool("points", "Points → ellipse", "Shift-D"),
-    Tool("interpolate", "Interpolate", "Shift-I"),
-    Tool("carry", "Carry on", "Shift-N"),
-)
-
-
 class MaskTools(Dock):
     """The tools as buttons, for the selected result.
 
-    It may stand in a dock of its own or within another dock, which then calls `release` when it is closed.
+    It may stand alone, or within another dock, which then calls `release` when it is closed.
 
     Parameters
     ----------
@@ -68,7 +50,7 @@ class MaskTools(Dock):
     session : Session, optional
         The viewer's own by default.
     keys_in : QWidget, optional
-        Where the keys work as well while it has the focus, such as the dock around; itself by default.
+        The dock that it stands in: there the keys work as well. By default it is a dock of its own.
     """
 
     def __init__(
@@ -81,6 +63,8 @@ class MaskTools(Dock):
         self._waiting: list[Tool] = []
         self._jobs: list[workers.Job] = []
         self._labels: Any = None
+        self._shown: Any = None
+        self._embedded = keys_in is not None
         self.points = OutlinePoints(self.viewer, self._say, self.finish_points, self.cancel_points, self._points_gone)
         self._make_parts()
         self._lay_out()
@@ -88,10 +72,14 @@ class MaskTools(Dock):
         self.refresh()
 
     def place(self) -> None:
-        """Stay where it was put."""
+        """Stand with the other docks; within one of them, stay there."""
+        if not self._embedded:
+            super().place()
 
     def _make_parts(self) -> None:
-        self.buttons = {tool.name: QPushButton(f"{tool.text} ({tool.key})") for tool in TOOLS}
+        self.buttons = {tool.name: QPushButton(tool.label) for tool in TOOLS}
+        self.top = QStackedWidget()
+        self.top.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
         self.what = QLabel()
         self.step = QSpinBox()
         self.step.setRange(1, 50)
@@ -108,21 +96,22 @@ class MaskTools(Dock):
         self.error = ErrorBox()
 
     def _lay_out(self) -> None:
-        top = QHBoxLayout()
-        top.addWidget(self.what, 1)
-        top.addWidget(self.everywhere)
-        top.addWidget(self.step)
+        pages = (self.what, self.everywhere, self.step), (self.finish, self.cancel)
+        for parts in pages:  # one in place of the other: nothing moves
+            page = QWidget()
+            row = QHBoxLayout(page)
+            row.setContentsMargins(0, 0, 0, 0)
+            for part in parts:
+                row.addWidget(part, int(part is not self.step and part is not self.everywhere))
+            self.top.addWidget(page)
         grid = QGridLayout()
         for number, button in enumerate(self.buttons.values()):
             grid.addWidget(button, *divmod(number, _COLUMNS))
-        row = QHBoxLayout()
-        row.addWidget(self.finish)
-        row.addWidget(self.cancel)
         layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addLayout(top)
+        if self._embedded:
+            layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.top)
         layout.addLayout(grid)
-        layout.addLayout(row)
         layout.addWidget(self.said)
         layout.addWidget(self.error)
 
@@ -206,8 +195,11 @@ class MaskTools(Dock):
             raise FetalSegError("Choose a lesion first: click its row, or pick it with napari's picker (L).")
         return Target(series, plane, layer, lesion)
 
-    def _on_selected(self, series: Any, _frame: Any, _chooser: str) -> None:
+    def _on_selected(self, series: Any, frame: Any, _chooser: str) -> None:
         """The lesion of the row is the brush's, and so the tools'."""
+        if (series, frame) != self._shown:  # what was said is about another one
+            self._shown = (series, frame)
+            self._say("")
         drawn = self._drawing.layers_of(series) if series is not None else None
         layer = drawn.mask.layer if drawn is not None else None
         if layer is not self._labels:
@@ -292,7 +284,8 @@ class MaskTools(Dock):
                 changed = plan.target.write(plan.planes, before, after)
                 if plan.show is not None:
                     show_frame(self.viewer, plan.target.layer, plan.target.series.geometry, plan.show)
-                words = f"{changed} pixels changed. Ctrl-Z takes it back." if changed else "nothing to change."
+                many = f"{changed} pixel{'s' * (changed != 1)} changed"
+                words = f"{many}. Ctrl-Z takes it back." if changed else "nothing to change."
                 self._say(f"{tool.text}: {words}")
 
         def end(_how: workers.End, error: Exception | None) -> None:
@@ -367,9 +360,8 @@ class MaskTools(Dock):
         volume = self.session.selection is not None and self.session.selection[0].volume
         self.everywhere.setVisible(volume)
         for part in (self.step, self.everywhere):
-            part.setEnabled(not problem and not self.points.active)
-        for part in (self.finish, self.cancel):
-            part.setVisible(self.points.active)
+            part.setEnabled(not problem)
+        self.top.setCurrentIndex(int(self.points.active))
         for shortcut in self._ends:
             shortcut.setEnabled(self.points.active)
         self.what.setText("" if problem else self._what())

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import html
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Qt
-from qtpy.QtGui import QKeySequence, QShortcut
 from qtpy.QtWidgets import (
     QButtonGroup,
     QComboBox,
@@ -26,7 +24,7 @@ from fetalseg import RESEARCH, tasks
 from fetalseg.errors import FetalSegError
 from fetalseg.models import catalogue
 from fetalseg.settings import SegmentSettings
-from napari_fetalseg import _compat, card_text, preferences, wording
+from napari_fetalseg import _compat, card_text, keys, preferences
 from napari_fetalseg.advanced import Advanced
 from napari_fetalseg.extent import Extent
 from napari_fetalseg.image_choice import ImageChoice, narrow
@@ -164,12 +162,7 @@ class SegmentWidget(Dock):
         self._listen(self.viewer.dims.events.ndisplay, self.volume.refresh)
         actions = {"Shift-S": self.press, "Shift-E": self.result.convert, "Shift-M": self.result.go_back}
         actions["Shift-G"] = self.show_growth
-        for key, action in actions.items():
-            self.viewer.bind_key(key, lambda _viewer, go=action: go(), overwrite=True)
-            self._undo.append(partial(self.viewer.bind_key, key, None))
-            shortcut = QShortcut(QKeySequence(key.replace("-", "+")), self)
-            shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
-            shortcut.activated.connect(action)
+        self._undo.append(keys.bind(self.viewer, self, actions))
         self._undo.append(session.cancel)
         self._undo.append(self.scale.remove_line)
         self._undo.append(self.volume.stop)
@@ -396,4 +389,4 @@ class SegmentWidget(Dock):
 
     def show_keys(self) -> None:
         """Show the keys."""
-        TextDialog("Keys", "\n".join(f"{key:<10} {what}" for key, what in wording.KEYS.items()), self).show()
+        keys.show(self)

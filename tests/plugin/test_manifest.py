@@ -31,6 +31,7 @@ def test_the_installed_manifest_names_what_exists(manifest):
     assert [w.display_name for w in manifest.contributions.widgets] == [
         "Segment",
         "Measurements",
+        "Correct",
         "Growth",
         "Follow-up",
         "Train",

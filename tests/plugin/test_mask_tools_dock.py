@@ -15,7 +15,8 @@ from fetalseg.geometry import ellipse as ellipses
 from fetalseg.geometry import mask_tools as engine
 from fetalseg.result import Ellipse
 from napari_fetalseg import mask_points, wording
-from napari_fetalseg.mask_tools import TOOLS, MaskTools
+from napari_fetalseg.mask_edit import TOOLS
+from napari_fetalseg.mask_tools import MaskTools
 from standins import SHAPE, TRUTH, disc, loop
 from tumours import MM, phantom
 
@@ -530,6 +531,35 @@ def test_a_lesion_has_no_ellipse_and_the_button_says_so(lesions):
         assert "diameters" in button.toolTip()
 
 
+def test_a_brain_s_ellipse_becomes_the_mask_of_its_slice_and_the_mask_the_ellipse(lesions):
+    z, y, x = np.meshgrid(*(np.arange(n) for n in (30, 110, 100)), indexing="ij")
+    inside = ((z - 14) / 12) ** 2 + ((y - 55) / 44) ** 2 + ((x - 50) / 34) ** 2 <= 1
+    texture = 400 + np.random.default_rng(3).normal(0, 18, inside.shape)
+    lesions.window.add(np.where(inside, texture, 0).astype(np.uint16), scale=(2.0, 1.0, 1.0), units="mm")
+    lesions.window.run(task="fetal-brain")
+    labels, model = lesions.labels(), lesions.window.result()
+    before, on = labels.data.copy(), model.measurement.slice
+    _drag(lesions, [0, 5, -3])
+    moved = lesions.window.result()
+    lesions.viewer.dims.set_current_step(0, 3)
+    lesions.use("to_mask")
+    np.testing.assert_array_equal(labels.data[on], ellipses.mask(moved.measurement.ellipse, (110, 100)))
+    np.testing.assert_array_equal(np.delete(labels.data, on, 0), np.delete(before, on, 0))
+    assert lesions.window.result().measurement.ellipse.center_y == pytest.approx(
+        moved.measurement.ellipse.center_y, abs=0.3
+    )
+    lesions.undo()
+    np.testing.assert_array_equal(labels.data, before)
+    assert lesions.window.result() is model
+    _drag(lesions, [0, 5, -3])
+    moved = lesions.window.result()
+    lesions.use("to_ellipse")
+    assert lesions.window.result() is model
+    lesions.undo()
+    assert lesions.window.result() is moved
+    np.testing.assert_array_equal(labels.data, before)
+
+
 # Disabled, keys, closing
 
 
@@ -589,14 +619,14 @@ def test_two_docks_share_their_keys_in_whatever_order_they_close(heads, head):
     other = MaskTools(heads.viewer)
     heads.viewer.window.add_dock_widget(other, name="Other")
     key(heads.viewer, KEYS["grow"], SHIFT)
-    assert other.busy
-    assert not heads.widget.busy
-    heads.window.qtbot.waitUntil(lambda: not other.busy)
+    heads.window.qtbot.waitUntil(lambda: "Grow" in other.said.text())
+    assert heads.said() == ""
     heads.settle()
     heads.viewer.window.remove_dock_widget(other)
+    heads.window.segment.release()
     key(heads.viewer, KEYS["grow"], SHIFT)
-    assert heads.widget.busy
     heads.settle()
+    assert "Grow" in heads.said()
     key(heads.viewer, KEYS["to_mask"], SHIFT)
     heads.settle()
     assert heads.window.result().origin == "ellipse", "the key that another dock has as well still works"
