@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QButtonGroup, QHBoxLayout, QPushButton, QTabBar, QToolButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QPushButton, QTabBar, QVBoxLayout, QWidget
 
 from fetalseg.growth.charts import Chart
 from napari_fetalseg.growth.case import Cases
@@ -64,23 +64,17 @@ class ChartView(QWidget):
         layout.addWidget(self.picture)
         self.show_charts()
         self.tabs.currentChanged.connect(self._chosen)
-        self.measures.idClicked.connect(lambda _: self.chosen.emit())
+        self.switch.currentChanged.connect(self._switched)
 
     def _make_switch(self) -> None:
-        self.switch = QWidget()
-        self.measures = QButtonGroup(self)
-        row = QHBoxLayout(self.switch)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(0)
+        self._measure = "hc"
+        self.switch = QTabBar()
+        self.switch.setExpanding(False)
+        self.switch.setDrawBase(False)
+        self.switch.setAccessibleName("What the picture is of")
         for at, (measure, name) in enumerate(_MEASURES.items()):
-            button = QToolButton()
-            button.setText(measure.upper())
-            button.setToolTip(name)
-            button.setAccessibleName(name)
-            button.setCheckable(True)
-            self.measures.addButton(button, at)
-            row.addWidget(button)
-        self.measures.button(0).setChecked(True)
+            self.switch.addTab(measure.upper())
+            self.switch.setTabToolTip(at, name)
 
     @property
     def charts(self) -> list[Chart]:
@@ -95,8 +89,7 @@ class ChartView(QWidget):
     @property
     def measure(self) -> str:
         """What the picture is of: what was chosen, where the chart has it."""
-        wanted = list(_MEASURES)[self.measures.checkedId()]
-        return wanted if wanted in self.chart.measures else "hc"
+        return self._measure if self._measure in self.chart.measures else "hc"
 
     def choose(self, chart: Chart) -> None:
         """Choose a chart that is among `charts`; nobody picked it."""
@@ -114,15 +107,22 @@ class ChartView(QWidget):
         self._show_switch()
 
     def _show_switch(self) -> None:
-        """Offer the measures that the chart has."""
+        """Offer the measures that the chart has; what was chosen comes back with a chart that has it."""
+        self.switch.blockSignals(True)
         for at, measure in enumerate(_MEASURES):
-            self.measures.button(at).setVisible(measure in self.chart.measures)
+            self.switch.setTabVisible(at, measure in self.chart.measures)
+        self.switch.setCurrentIndex(list(_MEASURES).index(self.measure))
+        self.switch.blockSignals(False)
         self.switch.setVisible(len(self.chart.measures) > 1)
 
     def _chosen(self, _at: int) -> None:
         self._show_switch()
         if not self._by_program:
             self.picked.emit(self.chart.key)
+        self.chosen.emit()
+
+    def _switched(self, at: int) -> None:
+        self._measure = list(_MEASURES)[at]
         self.chosen.emit()
 
 

@@ -101,6 +101,15 @@ def test_the_formula_of_a_crl_is_told(growth):
     assert "INTERGROWTH-21st 2014" in record(growth, *crl, "--crl-formula", "intergrowth2014")["dating_formula"]
 
 
+def test_what_is_null_has_a_reason(growth):
+    dated = ("--hc", 175, "--ga-weeks", 20)
+    found = record(growth, *dated)
+    assert (found["z_low"], found["z_high"]) == (None, None)
+    assert "No 95 % interval of HC was given" in found["reason"]
+    assert record(growth, *dated, "--hc-interval", 172, 178)["reason"] is None
+    assert "no z-score" in record(growth, *dated, "--chart", "who2017")["reason"]
+
+
 def test_date_and_machine_come_from_the_scans_file(growth, tmp_path):
     file = tmp_path / "scan.dcm"
     dicom(file, np.zeros((8, 8), np.uint8), Manufacturer="GE Healthcare", ManufacturerModelName="Voluson E8")
@@ -124,7 +133,7 @@ def test_the_picture_is_of_the_measure_that_is_asked_for(growth, tmp_path):
     path = tmp_path / "bpd.svg"
     sizes = ("--hc", 175, "--bpd", 48, "--ofd", 62, "--ga-weeks", "20")
     assert growth(*sizes, "--picture", path, "--measure", "bpd")[0] == 0
-    assert "BPD 48.0 mm at 20w 0d: 43rd centile (INTERGROWTH-21st), z −0.19" in path.read_text(encoding="utf-8")
+    assert "BPD 48.0 mm at 20w 0d: 42nd centile (INTERGROWTH-21st), z −0.19" in path.read_text(encoding="utf-8")
     code, out, error = growth(*sizes, "--picture", path, "--measure", "ofd", "--chart", "who2017")
     assert (code, out) == (2, "")
     assert "WHO 2017 has no OFD: choose hc" in error

@@ -87,7 +87,7 @@ def test_dating_by_crown_rump_length(tmp_path):
     text = "exam,scan_date,crl_mm,crl_date\n7,2024-05-20,60,2024-03-25\n"
     got, _, line = told(tmp_path, text, head())
     assert (float(got["ga_days"]), got["ga_source"]) == (143, "crl")
-    assert line.endswith("at 20w 3d")
+    assert line == "62nd centile at 20w 3d (INTERGROWTH-21st, 2014)"
 
 
 def test_weeks_and_days_beyond_them(tmp_path):
@@ -135,7 +135,7 @@ def test_who_gives_a_centile_without_z_and_says_nothing_is_wrong(tmp_path):
     got, sentence, line = told(tmp_path, "file,ga_days\n007_HC.png,140\n", head(173.4, interval=None), "who2017")
     assert float(got["centile"]) == pytest.approx(50, abs=0.3)
     assert (got["z_score"], sentence) == ("", "")
-    assert line == "50th centile (WHO 2017) at 20w 0d"
+    assert line == "50th centile at 20w 0d (WHO 2017, coefficients of 2023-03-13)"
 
 
 def test_the_range_of_z_is_that_of_the_measurement(tmp_path):
@@ -292,10 +292,10 @@ def test_what_a_run_records(tmp_path):
 def test_the_picture_has_a_line_more(tmp_path):
     frame = np.zeros((160, 200), np.uint8)
     plain = side_by_side(frame, head())
-    shown = side_by_side(frame, head(), growth="84th centile (INTERGROWTH-21st) at 20w 0d")
+    shown = side_by_side(frame, head(), growth="84th centile at 20w 0d (INTERGROWTH-21st, 2014)")
     assert shown.shape[0] > plain.shape[0]
     assert shown.shape[1] == plain.shape[1]
-    other = side_by_side(frame, head(), growth="12th centile (INTERGROWTH-21st) at 20w 0d")
+    other = side_by_side(frame, head(), growth="12th centile at 20w 0d (INTERGROWTH-21st, 2014)")
     assert shown.shape == other.shape
     assert (shown != other).any()
 

@@ -265,6 +265,8 @@ def _picture(path: Path, chart: Chart, pregnancy: Pregnancy | None, found: Asses
 
 def _record(found: Assessment, pregnancy: Pregnancy | None) -> dict[str, Any]:
     record = {**found.to_dict(), "disclaimer": RESEARCH}
+    if found.hc.z is not None and found.z_low is None:
+        record["reason"] = "No 95 % interval of HC was given, so z and centile have no range."
     if pregnancy is not None:
         from fetalseg.growth.velocity import velocities
 

@@ -131,4 +131,5 @@ def shape_flags(index: float | None) -> tuple[GrowthFlag, ...]:
     """Return the flag of a cephalic index outside 74 to 83."""
     if index is None or _INDEX[0] <= index <= _INDEX[1]:
         return ()
-    return (GrowthFlag("head_shape", f"Cephalic index {index:.1f}: {_SHAPE}", _SHAPE_SOURCE),)
+    digits = 1 if round(index, 1) not in _INDEX else 2  # 73.96 is below 74, and must not read 74.0
+    return (GrowthFlag("head_shape", f"Cephalic index {index:.{digits}f}: {_SHAPE}", _SHAPE_SOURCE),)

@@ -93,8 +93,14 @@ def sentence(
     return f"{where}: {', '.join([f'{first} ({chart.title})', *rest])}"
 
 
+def named(chart: Chart) -> str:
+    """Return a chart's title with its version, where the title does not hold it: ``INTERGROWTH-21st, 2014``."""
+    more = chart.version.removeprefix(chart.title.rsplit(" ", 1)[-1]).lstrip(", ")
+    return f"{chart.title}, {more}" if more else chart.title
+
+
 def line(found: Assessment | None, chart: Chart) -> str:
-    """Return ``56th centile (INTERGROWTH-21st) at 20w 3d`` for a picture's strip, or shortly why not; or nothing."""
+    """Return ``56th centile at 20w 3d (INTERGROWTH-21st, 2014)`` for a picture, or shortly why not; or nothing."""
     if found is None:
         return ""
     if found.ga_days is None:
@@ -103,7 +109,7 @@ def line(found: Assessment | None, chart: Chart) -> str:
     if not found.hc.centile_text:
         return f"No centile: {chart.title} covers {chart.range_text}, not {age}."
     flags = "".join(f" · {flag.code.replace('_', ' ')}" for flag in found.flags)
-    return f"{found.hc.centile_text} centile ({chart.title}) at {age}{flags}"
+    return f"{found.hc.centile_text} centile at {age} ({named(chart)}){flags}"
 
 
 def age_from_hc_text(age: AgeFromHead) -> str:

@@ -49,7 +49,7 @@ def side_by_side(frame: NDArray[np.generic], result: Result, *, frames: int = 1,
     frames : int
         Number of frames of the scan: of a stack, the picture names its frame (counted from 1).
     growth : str
-        A line on what the size means at its age, such as ``56th centile (INTERGROWTH-21st) at 20w 3d``.
+        A line on what the size means at its age, such as ``56th centile at 20w 3d (INTERGROWTH-21st, 2014)``.
 
     Returns
     -------
