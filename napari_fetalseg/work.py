@@ -15,7 +15,6 @@ from fetalseg.errors import FetalSegError
 from fetalseg.result import Result
 from fetalseg.scan import Spacing
 from fetalseg.settings import SegmentSettings
-from napari_fetalseg import torch_import
 from napari_fetalseg.layers.image import Source
 from napari_fetalseg.series import Edit, part_of
 from napari_fetalseg.workers import Token
@@ -46,7 +45,6 @@ def segment_frames(
     token: Token,
 ) -> Iterator[Any]:
     """Load the model, then yield results in small batches."""
-    torch_import.import_torch()
     loaded = pipeline.Pipeline.load(settings)
     yield Loaded(loaded.describe)
     sha256 = source.sha256()
@@ -72,8 +70,6 @@ def segment_volume(
     token: Token,
 ) -> Iterator[Any]:
     """Load the model, then yield the volume's one result; how far it is, is told meanwhile."""
-    if tasks.get(settings.task).MODEL:
-        torch_import.import_torch()
     loaded = pipeline.Pipeline.load(settings)
     yield Loaded(loaded.describe)
     scan = source.volume(spacing, source.sha256())

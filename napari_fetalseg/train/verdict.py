@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from fetalseg.errors import ModelError
 from fetalseg.io.atomic import write_text
 from fetalseg.models import catalogue
-from napari_fetalseg import processes, torch_import
+from napari_fetalseg import processes
 from napari_fetalseg.train.choice import free_name
 from napari_fetalseg.workers import Token
 
@@ -64,7 +64,6 @@ def use(folder: Path, comparison: Comparison, why: str) -> catalogue.Model:
 
     if not comparison.better and not why.strip():
         raise ModelError("The new model was not found better: say why it is to be used all the same.")
-    torch_import.import_torch()
     card = catalogue.at(folder).card
     there = [m for m in catalogue.models(card.task) if m.card.sha256 == card.sha256 and not m.bundled]
     model = there[0] if there else installed.install(folder, free_name(card.name, card.task))

@@ -53,7 +53,6 @@ def install(
     monkeypatch.setattr("fetalseg.pipeline.get_predictor", lambda *_: stand_in)
     monkeypatch.setattr(catalogue, "models", lambda task=None: [model] if serves(task) else [])
     monkeypatch.setattr(catalogue, "find", lambda task, name="default": model)
-    monkeypatch.setattr("napari_fetalseg.torch_import.import_torch", lambda: None)
     return stand_in
 
 

@@ -60,6 +60,9 @@ def load(card: Card, path: Path) -> torch.nn.Module:
     ModelError
         If the file is missing, damaged, not the one that the card names, or no safetensors file.
     """
+    from fetalseg.models.torch_import import import_torch
+
+    import_torch()
     from safetensors.torch import load_file
 
     _check(card, path)

@@ -87,7 +87,8 @@ class OpenVinoPredictor:
         network = self._compiled(graph, graph.op.sigmoid(architecture.draw(graph, picture, parameters)))
 
         def one(picture: NDArray[np.float32]) -> NDArray[np.float32]:
-            return network(picture[None])[0][0, 0]
+            probability: NDArray[np.float32] = network(picture[None])[0][0, 0]
+            return probability
 
         def slice_by_slice(volume: NDArray[np.float32]) -> NDArray[np.float32]:
             return np.stack([one(picture) for picture in with_neighbours(volume[0], channels)])
