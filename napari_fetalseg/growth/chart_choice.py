@@ -52,7 +52,7 @@ class ChartChoice:
         elif chosen in paths:
             self._awaited = chosen
         if paths:
-            self._work(lambda: _read(paths), lambda found: self._recalled(*found, chosen))
+            self._work(lambda: _read(paths), lambda found: self._recalled(found[0], found[1], chosen))
         else:
             self._cases.recalled = True
 
@@ -83,7 +83,7 @@ class ChartChoice:
             self._view.choose(chart)
         elif self._awaited != key:
             self._awaited = key
-            self._work(lambda: _read([key]), lambda found: self._opened(*found, key))
+            self._work(lambda: _read([key]), lambda found: self._opened(found[0], found[1], key))
 
     def _opened(self, found: Sequence[Chart], errors: Sequence[str], key: str) -> None:
         """A pregnancy's own chart was read."""
