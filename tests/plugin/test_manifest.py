@@ -163,3 +163,10 @@ def test_a_worker_hands_back_value_or_error(qtbot, qapp):
     qtbot.waitUntil(lambda: len(heard) == 2, timeout=5000)
     assert 7 in heard
     assert any(isinstance(value, ZeroDivisionError) for value in heard)
+
+
+@pytest.mark.parametrize("name", ["chart", "charts"])
+def test_the_growth_docks_charts_are_kept(settings_file, name):
+    assert preferences.recall("growth", name) == ""
+    preferences.remember("growth", name, "/a b/ours.csv\n/c/theirs.csv")
+    assert preferences.recall("growth", name) == "/a b/ours.csv\n/c/theirs.csv"
