@@ -18,6 +18,13 @@ def test_the_proxy_of_a_viewer_is_taken_off(make_napari_viewer):
     assert _compat.real_viewer(viewer) is viewer
 
 
+def test_the_picture_gets_the_keys(make_napari_viewer):
+    viewer = make_napari_viewer(show=True)
+    viewer.window._qt_window.setFocus()
+    _compat.focus_canvas(viewer)
+    assert viewer.window._qt_window.focusWidget() is viewer.window._qt_viewer.canvas.native
+
+
 def test_undo_and_redo_are_noticed_with_the_frames_they_touch():
     labels = Labels(np.zeros((4, 20, 20), np.uint8))
     assert _compat.history_depth(labels) == (0, 0)

@@ -632,6 +632,22 @@ def test_two_docks_share_their_keys_in_whatever_order_they_close(heads, head):
     assert heads.window.result().origin == "ellipse", "the key that another dock has as well still works"
 
 
+def test_it_opens_from_the_menu_as_a_dock_of_its_own(window, head):
+    window.add(head)
+    window.run()
+    _, widget = window.viewer.window.add_plugin_dock_widget("napari-fetalseg", "Correct")
+    window.qtbot.wait(50)
+    assert isinstance(widget, MaskTools)
+    assert widget.session is window.session
+    before = window.drawn().mask.layer.data.copy()
+    widget.buttons["shrink"].click()
+    window.qtbot.waitUntil(lambda: not widget.busy, timeout=10_000)
+    window.settle()
+    assert window.drawn().mask.layer.data.sum() < before.sum()
+    window.viewer.window.remove_dock_widget(widget)
+    assert not widget.open
+
+
 def test_the_keys_are_shown(heads):
     heads.widget.show_keys()
     (dialog,) = [w for w in QApplication.topLevelWidgets() if w.windowTitle() == "Keys" and w.isVisible()]
