@@ -115,5 +115,6 @@ def test_an_interrupted_run_leaves_whole_files(tmp_path, rows, stop):
     for row in table:
         assert row["status"] == "ok"
         assert tifffile.imread(out / "masks" / f"{row['file'][:-4]}_mask.tif").shape == (540, 800)
-    assert not [p for p in out.rglob("*") if p.suffix == ".part" or p.name.startswith(".")]
+    hidden = [p.name for p in out.rglob("*") if p.suffix == ".part" or p.name.startswith(".")]
+    assert hidden == [".fetalseg-lock"]
     assert not json.loads((out / "run.json").read_text())["finished"]
