@@ -9,7 +9,7 @@ from napari_fetalseg.placing import PLUGIN
 if TYPE_CHECKING:
     import napari.viewer
 
-__all__ = ["PLUGIN", "open_docks", "open_growth", "open_measurements"]
+__all__ = ["PLUGIN", "open_docks", "open_growth", "open_measurements", "open_review"]
 
 
 def open_docks(viewer: napari.viewer.Viewer) -> tuple[Any, Any]:
@@ -27,6 +27,11 @@ def open_growth(viewer: napari.viewer.Viewer) -> Any:
     widget = _open(viewer, "Growth")
     widget.begin()
     return widget
+
+
+def open_review(viewer: napari.viewer.Viewer) -> Any:
+    """Open the Review dock; where it is open, show it."""
+    return _open(viewer, "Review")
 
 
 def _open(viewer: napari.viewer.Viewer, name: str) -> Any:

@@ -49,7 +49,7 @@ class ScalePanel(QWidget):
         self.way = QComboBox()
         self.way.addItems(WAYS)
         self._volume = False
-        self.x, self.y, self.z = _mm_field(), _mm_field(), _mm_field(" mm")
+        self.x, self.y, self.z = mm_field(), mm_field(), mm_field(" mm")
         self.z.setSpecialValueText("not known")
         self.z.setToolTip("Distance between the middles of neighbouring slices; without it volumes are in voxels")
         self.length = QDoubleSpinBox()
@@ -228,7 +228,8 @@ class ScalePanel(QWidget):
 LINE_WAY = WAYS[2]
 
 
-def _mm_field(suffix: str = " mm/px") -> QDoubleSpinBox:
+def mm_field(suffix: str = " mm/px") -> QDoubleSpinBox:
+    """Return a field for mm per pixel."""
     field = QDoubleSpinBox()
     field.setDecimals(6)
     field.setRange(0.0, 100.0)

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from fetalseg.batch.telling import Rate, left, pace
+
 if TYPE_CHECKING:
     from fetalseg.batch.run import Event
 
@@ -28,38 +30,11 @@ def shown(*, watching: bool = False) -> Iterator[Show]:
         yield _Lines(watching)
 
 
-class _Rate:
-    """Scans a second and the time left, by what was measured; what earlier runs did takes no time."""
-
-    def __init__(self) -> None:
-        self._began = time.monotonic()
-        self._unchanged = 0
-
-    def __call__(self, event: Event) -> tuple[float, float]:
-        self._unchanged += event.kind == "unchanged"
-        took, done = time.monotonic() - self._began, event.done - self._unchanged
-        rate = done / took if took > 0 else 0.0
-        return rate, (event.total - event.done) / rate if rate > 0 else 0.0
-
-
-def pace(rate: float) -> str:
-    """Return a rate in words: ``"3.1 a second"``, ``"2.4 s each"``."""
-    return "" if rate <= 0 else f"{rate:.1f} a second" if rate >= 1 else f"{1 / rate:.1f} s each"
-
-
-def left(seconds: float) -> str:
-    """Return a time in words: ``"40 s"``, ``"12 min"``, ``"3 h 20 min"``."""
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"
-
-
 class _Lines:
     """A line every ten seconds, and one a failure; when watching, one a scan."""
 
     def __init__(self, watching: bool) -> None:
-        self._watching, self._rate, self._told = watching, _Rate(), time.monotonic()
+        self._watching, self._rate, self._told = watching, Rate(), time.monotonic()
         if watching:
             print("watching; Ctrl-C ends it", file=sys.stderr, flush=True)
 
@@ -88,7 +63,7 @@ def _bar(console: object, watching: bool) -> Iterator[Show]:
     about = TextColumn("{task.fields[about]}")
     with Progress(BarColumn(30), about, TextColumn("{task.description}"), console=console, transient=True) as bar:
         task = bar.add_task("watching; Ctrl-C ends it" if watching else "", total=None, about="")
-        rates = _Rate()
+        rates = Rate()
 
         def show(event: Event) -> None:
             if event.kind == "started":

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from fetalseg import tasks
 from fetalseg.io.atomic import atomic_write
 from fetalseg.io.dicom import IDENTIFIERS
-from fetalseg.result import Measurement, Result
+from fetalseg.result import Ellipse, Measurement, Result
 
 if TYPE_CHECKING:
     from fetalseg.growth.assessment import Assessment
@@ -192,6 +192,12 @@ def error_row(name: str, message: str, *, task: str = "", model: str = "") -> di
     out |= {"file": name.replace(os.sep, "/"), "status": "error", "task": task, "model": model}
     out["error"] = " ".join(message.split())
     return out
+
+
+def ellipse_of(row: Mapping[str, str]) -> Ellipse | None:
+    """Return the ellipse that a row tells, in pixels; None where nothing was found."""
+    names = [name for name in COLUMNS if name.startswith("ellipse_")]
+    return Ellipse(*(float(row[name]) for name in names)) if row.get(names[0]) else None
 
 
 def to_csv(rows: Iterable[Mapping[str, str]], names: Sequence[str] = COLUMNS, *, header: bool = True) -> str:

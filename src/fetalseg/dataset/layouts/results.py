@@ -17,12 +17,11 @@ from fetalseg.dataset.layouts.common import exam_of, own_spacing
 from fetalseg.dataset.store import Store
 from fetalseg.errors import DatasetError, FetalSegError
 from fetalseg.io import folders, registry
-from fetalseg.result import Ellipse
+from fetalseg.report import table
 from fetalseg.scan import Scan, Spacing
 
 TASKS: tuple[str, ...] = ()
 _TABLE = "measurements.csv"
-_ELLIPSE = ("center_x_px", "center_y_px", "semi_major_px", "semi_minor_px", "angle_deg")
 
 
 def scans(store: Store, source: Path, options: ImportOptions) -> Iterator[Coming]:
@@ -109,7 +108,9 @@ def _new(task: str, scan: Scan, group: str, rows: list[dict[str, str]], masks: P
             continue
         frame = None if volume else int(row["frame"])
         mask = _mask(masks / f"{stem}_{'lesions' if volume else 'mask'}.tif", scan, frame)
-        annotation = Annotation(normalized(mask, labels=task == "tumour"), _ellipse(row) if task == "head" else None)
+        annotation = Annotation(
+            normalized(mask, labels=task == "tumour"), table.ellipse_of(row) if task == "head" else None
+        )
         prediction = Prediction(
             annotation,
             row["model"],
@@ -145,9 +146,3 @@ def _as_it_lies(stored: NDArray[np.generic], scan: Scan) -> NDArray[np.generic]:
     if scan.layout is not None:
         return scan.layout.from_stored(stored)
     return stored.reshape(scan.pixels.shape)
-
-
-def _ellipse(row: dict[str, str]) -> Ellipse | None:
-    if not row["ellipse_center_x_px"]:
-        return None
-    return Ellipse(*(float(row[f"ellipse_{name}"]) for name in _ELLIPSE))

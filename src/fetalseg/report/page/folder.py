@@ -149,8 +149,8 @@ def read(folder: str | Path) -> Folder:
         raise UnreadableError(f"{path / TABLE} does not tell its task: it is no table of this product's, or damaged.")
     stems = folders.stems(by_file, manifest.stems(path))
     told = {str(entry.get("name")): entry for entry in _entries(record)}
-    cases = [_case(path, stems[name], own, task, told.get(name, {})) for name, own in by_file.items()]
-    cases.sort(key=_urgency)
+    cases = [case_of(path, stems[name], own, task, told.get(name, {})) for name, own in by_file.items()]
+    cases.sort(key=urgency)
     return Folder(path, task, tuple(cases), record, _errors(path / ERRORS, cases))
 
 
@@ -168,8 +168,8 @@ def codes(row: Row, name: str) -> list[str]:
     return [code for code in row.get(name, "").split(";") if code]
 
 
-def _urgency(case: Case) -> tuple[int, bool, float, str]:
-    """Sort key: state, then what growth asks to look at, then the least sure."""
+def urgency(case: Case) -> tuple[int, bool, float, str]:
+    """Return the key by which cases are sorted: state, then what growth asks to look at, then the least sure."""
     sure = case.confidence
     return ORDER.index(case.state), not codes(case.row, "growth_flags"), 0.0 if sure is None else sure, case.name
 
@@ -208,7 +208,21 @@ def _entries(record: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return [entry for entry in inputs if isinstance(entry, dict)] if isinstance(inputs, list) else []
 
 
-def _case(folder: Path, stem: str, rows: Sequence[Row], task: str, told: Mapping[str, Any]) -> Case:
+def case_of(folder: Path, stem: str, rows: Sequence[Row], task: str, told: Mapping[str, Any]) -> Case:
+    """Return the case that a scan's rows of the table are.
+
+    Parameters
+    ----------
+    folder : Path
+        The run's.
+    stem : str
+        Of the scan's outputs.
+    rows : sequence of mapping
+        At least one.
+    task : str
+    told : mapping
+        What else is known of the scan: its hash as ``sha256``, sentences as ``warnings``.
+    """
     name = rows[0]["file"]
     parts: Sequence[Row]
     if tasks.get(task).VOLUME:
