@@ -19,6 +19,12 @@ def focus_canvas(viewer: Any) -> None:
     viewer.window._qt_viewer.canvas.native.setFocus()
 
 
+def being_torn_down(window: Any) -> bool:
+    """Return whether a main window is closed by ``viewer.close()``: then its parts went before, and it can't stay."""
+    parts = getattr(window, "_qt_viewer", None)
+    return parts is not None and not parts.isVisible()
+
+
 def history_depth(labels: Any) -> tuple[int, int]:
     """Return how many steps can be undone and redone. Undo and redo have no event of their own."""
     return len(labels._undo_history), len(labels._redo_history)

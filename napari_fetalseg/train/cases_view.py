@@ -7,12 +7,14 @@ from typing import Any
 
 from qtpy.QtCore import QSize, Qt
 from qtpy.QtGui import QImage, QPainter, QPixmap
-from qtpy.QtWidgets import QGridLayout, QSizePolicy, QWidget
+from qtpy.QtWidgets import QGridLayout, QLabel, QSizePolicy, QWidget
 
 from napari_fetalseg import workers
 
 COUNT, _COLUMNS = 4, 2
 _RATIO = 0.36  # before a picture is there
+# Below each picture the engine writes its Dice, too small to be read here: a strip of so much of the width.
+_STRIP = 22 / 772
 
 
 class CasesView(QWidget):
@@ -23,11 +25,13 @@ class CasesView(QWidget):
         self._jobs = workers.Jobs(self)
         self._wanted: list[Path] = []
         self.pictures = [_Scaled() for _ in range(COUNT)]
+        self.words = [QLabel() for _ in range(COUNT)]
         grid = QGridLayout(self)
         grid.setContentsMargins(0, 0, 0, 0)
         grid.setSpacing(4)
         for at, picture in enumerate(self.pictures):
-            grid.addWidget(picture, at // _COLUMNS, at % _COLUMNS)
+            grid.addWidget(picture, 2 * (at // _COLUMNS), at % _COLUMNS)
+            grid.addWidget(self.words[at], 2 * (at // _COLUMNS) + 1, at % _COLUMNS)
         self.hide()
 
     @property
@@ -52,13 +56,13 @@ class CasesView(QWidget):
             return
         self.stop()
         self._wanted = paths
-        told = [f"Dice {dice:.3f} after epoch {cases.get('epoch', '')}" for dice in cases.get("dice", ())]
+        told = [f"Dice {100 * dice:.1f} %" for dice in cases.get("dice", ())][: len(paths)]
         told += [""] * (len(paths) - len(told))
 
         def read() -> list[QImage]:
             return [QImage(str(path)) for path in paths]
 
-        self._jobs.call(read, lambda images: self._take(images, told), lambda error: self._take([], []))
+        self._jobs.call(read, lambda images: self._take(images, paths, told), lambda error: self._take([], [], []))
 
     def clear(self) -> None:
         """Show nothing."""
@@ -70,13 +74,17 @@ class CasesView(QWidget):
         """Read no more."""
         self._jobs.drop()
 
-    def _take(self, images: list[QImage], told: list[str]) -> None:
-        shown = [(image, words) for image, words in zip(images, told, strict=True) if not image.isNull()]
-        for at, picture in enumerate(self.pictures):
-            picture.setVisible(at < len(shown))
-            if at < len(shown):
-                picture.show_image(*shown[at])
-        self.setVisible(bool(shown))
+    def _take(self, images: list[QImage], paths: list[Path], told: list[str]) -> None:
+        there = [(i, p, t) for i, p, t in zip(images, paths, told, strict=True) if not i.isNull()]
+        for at, (picture, label) in enumerate(zip(self.pictures, self.words, strict=True)):
+            picture.setVisible(at < len(there))
+            label.setVisible(at < len(there))
+            if at < len(there):
+                image, path, words = there[at]
+                picture.show_image(image, words)
+                picture.setToolTip(f"<p>Left the truth, right what was found</p><img src='{path.as_posix()}'>")
+                label.setText(f"<small>{words}</small>")
+        self.setVisible(bool(there))
 
 
 class _Scaled(QWidget):
@@ -88,8 +96,7 @@ class _Scaled(QWidget):
         self.pixmap = QPixmap()
 
     def show_image(self, image: QImage, words: str) -> None:
-        self.pixmap = QPixmap.fromImage(image)
-        self.setToolTip(words)
+        self.pixmap = QPixmap.fromImage(image.copy(0, 0, image.width(), image.height() - round(_STRIP * image.width())))
         self.setAccessibleName(f"Kept-out case, {words}")
         self._fit()
         self.update()

@@ -11,7 +11,7 @@ from qtpy.QtWidgets import QMainWindow, QMessageBox
 
 from fetalseg.errors import FetalSegError
 from fetalseg.training import events
-from napari_fetalseg import processes
+from napari_fetalseg import _compat, processes
 
 log = logging.getLogger(__name__)
 
@@ -33,8 +33,8 @@ class CloseGuard(QObject):
 
     def _may_close(self, window: Any) -> bool:
         folder = self.folder
-        if folder is None or not window.isVisible() or not processes.alive(folder):
-            return True
+        if folder is None or not window.isVisible() or _compat.being_torn_down(window) or not processes.alive(folder):
+            return True  # a program that closes its viewer is not asked: the training goes on
         box = QMessageBox(window)
         box.setIcon(QMessageBox.Icon.Question)
         box.setWindowTitle("A training is running")

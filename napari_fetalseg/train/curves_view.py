@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from napari_fetalseg.picture import Picture
 from napari_fetalseg.train.progress import Progress
 
-_SHARE = 0.42
+_SHARE = 0.46
 _PARTS = (("train", "training", "#56B4E9"), ("validation", "validation", "#E69F00"))
 _SMALL = 8
 
@@ -83,7 +83,8 @@ def draw(
         if measure == "dice" and marked is not None:
             axes.plot(best, marked["validation_dice"], "o", markersize=8, markerfacecolor="none", color=colour)
         if axes.get_legend_handles_labels()[0] and measure == "dice":
-            axes.legend(fontsize=_SMALL, frameon=False, labelcolor=colour, loc="lower right")
+            place = {"loc": "outside lower center", "ncols": 2, "borderpad": 0.0}
+            figure.legend(fontsize=_SMALL, frameon=False, labelcolor=colour, **place)
     canvas.draw()
     return np.asarray(canvas.buffer_rgba()).copy()
 

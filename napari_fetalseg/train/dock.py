@@ -76,7 +76,7 @@ class TrainWidget(Dock):
         layout = QVBoxLayout(inside)
         layout.addWidget(self.form)
         layout.addLayout(buttons)
-        for part in (self.reason, self.live, self.ended, self.error, self.outcome, self.again_button, self.others):
+        for part in (self.reason, self.ended, self.error, self.outcome, self.live, self.again_button, self.others):
             layout.addWidget(part)
         layout.addWidget(self.models)
         layout.addStretch()
@@ -91,6 +91,7 @@ class TrainWidget(Dock):
         self.watch.looked.connect(self._looked)
         self.watch.failed.connect(self._failed)
         self.outcome.kept.connect(self.close_training)
+        self.outcome.changed.connect(self.refresh)
         self.live.curves.failed = self.error.show_error
         self._listen(self.session.models_changed, self._models_changed)
         self._listen(self.viewer.events.theme, self._on_theme)
@@ -118,7 +119,7 @@ class TrainWidget(Dock):
                 self.watch.ask("stop")
         elif training is not None and training.phase in (Phase.DIED, Phase.FAILED):
             self.error.clear()
-            self._remember(training.folder)
+            preferences.remember(_SECTION, "folder", str(training.folder))
             self.watch.go_on()
         elif not self.form.problem():
             self._train()
@@ -134,7 +135,7 @@ class TrainWidget(Dock):
         """Watch the training in a folder, whether it runs or has ended."""
         self.error.clear()
         self.outcome.clear()
-        self._remember(folder)
+        preferences.remember(_SECTION, "folder", str(folder))
         self.watch.open(folder)
         self.refresh()
 
@@ -151,12 +152,8 @@ class TrainWidget(Dock):
         self.error.clear()
         self.outcome.clear()
         preferences.remember(_SECTION, "data", str(choice.data.folder))
-        self._remember(choice.out)
+        preferences.remember(_SECTION, "folder", str(choice.out))
         self.watch.start(choice.arguments(), choice.out)
-
-    def _remember(self, folder: Path) -> None:
-        preferences.remember(_SECTION, "folder", str(folder))
-        guard(self._window(), folder)
 
     def _window(self) -> Any:
         dock = dock_of(self)
@@ -178,6 +175,8 @@ class TrainWidget(Dock):
         if not self.open:
             return
         training = self.training
+        if training is not None and training.phase.active:
+            guard(self._window(), training.folder)  # not before: a dock is made before it is put into a window
         if training is not None and training.phase is Phase.DONE:
             self.outcome.show_training(training)
         self.refresh()
@@ -205,7 +204,8 @@ class TrainWidget(Dock):
         sign = f"<span style='color:{AMBER}'><b>!</b></span> " if bad else ""
         self.ended.setText(f"{sign}{html.escape(words)}")
         self.ended.setToolTip(training.last_words if training is not None and bad else "")
-        self.again_button.setVisible(training is not None and not active)
+        # Who is asked which model to keep has two buttons for it.
+        self.again_button.setVisible(training is not None and not active and self.outcome.comparison is None)
         self.others.setVisible(not watched)
         last = preferences.recall(_SECTION, "folder")
         more = f" · {link('last', f'the last one ({html.escape(Path(last).name)})')}" if last else ""
@@ -248,5 +248,6 @@ class TrainWidget(Dock):
         return str(get_theme(self.viewer.theme).text.as_hex())
 
     def _on_theme(self, _event: Any = None) -> None:
-        self.button.setStyleSheet(primary_style(self.viewer.theme))
+        for button in (self.button, self.outcome.use_button):
+            button.setStyleSheet(primary_style(self.viewer.theme))
         self.refresh()

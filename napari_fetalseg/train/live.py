@@ -15,7 +15,7 @@ from napari_fetalseg.widgets import WrappedLabel
 
 _FINE = 1000
 _NOTES = 3
-_DRAW_APART_S = 3.0
+_EPOCHS_APART_S, _STEPS_APART_S = 1.0, 3.0
 
 
 class Live(QWidget):
@@ -25,13 +25,15 @@ class Live(QWidget):
         super().__init__()
         self.bar = QProgressBar()
         self.bar.setRange(0, _FINE)
+        self.bar.setTextVisible(False)
+        self.told = WrappedLabel()
         self.curves = CurvesView()
         self.cases_title = WrappedLabel()
         self.cases = CasesView()
         self.notes = WrappedLabel()
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        for part in (self.bar, self.notes, self.curves, self.cases_title, self.cases):
+        for part in (self.bar, self.told, self.notes, self.curves, self.cases_title, self.cases):
             layout.addWidget(part)
         self._drawn: tuple[object, ...] = ()
         self._drawn_at = 0.0
@@ -54,7 +56,8 @@ class Live(QWidget):
         self._show_bar(training)
         self.notes.setText("<br>".join(html.escape(note) for note in progress.notes[-_NOTES:]))
         self._show_curves(training, colour)
-        self.cases.show_cases(training.folder, progress.cases)
+        if not (training.phase.active and self.cases.busy):
+            self.cases.show_cases(training.folder, progress.cases)
         epoch = progress.cases.get("epoch")
         self.cases_title.setText(f"The worst kept-out cases after epoch {epoch}" if epoch else "")
 
@@ -63,10 +66,11 @@ class Live(QWidget):
         progress = training.progress
         drawn = bool(progress.rows or progress.steps)
         self.curves.setVisible(drawn)
-        epochs = (training.folder, len(progress.rows), colour)
-        late = training.phase.active and time.monotonic() - self._drawn_at > _DRAW_APART_S
-        if drawn and (late or epochs != self._drawn):
-            self._drawn, self._drawn_at = epochs, time.monotonic()
+        now = (training.folder, len(progress.rows), colour)
+        since = time.monotonic() - self._drawn_at
+        wait = 0.0 if not training.phase.active else _EPOCHS_APART_S if now != self._drawn else _STEPS_APART_S
+        if drawn and since >= wait and (training.phase.active or now != self._drawn):
+            self._drawn, self._drawn_at = now, time.monotonic()
             self.curves.show_progress(progress, colour)
 
     def stop(self) -> None:
@@ -82,4 +86,5 @@ class Live(QWidget):
             self.bar.setRange(0, _FINE)
             done = training.progress.behind / max(1, training.progress.epochs)
             self.bar.setValue(round(_FINE * min(1.0, done)))
-        self.bar.setFormat(said.bar(training))
+        self.told.setText(said.bar(training))
+        self.told.setVisible(training.phase.active)

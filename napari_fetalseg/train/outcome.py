@@ -35,9 +35,11 @@ class Outcome(QWidget):
     -------
     kept()
         The old model stays.
+    changed()
+        It is compared, or decided.
     """
 
-    kept = Signal()
+    kept, changed = Signal(), Signal()
 
     def __init__(self, session: Session) -> None:
         super().__init__()
@@ -47,7 +49,7 @@ class Outcome(QWidget):
         self.comparison: Comparison | None = None
         self.bar = QProgressBar()
         self.bar.setRange(0, 0)
-        self.bar.setFormat("Comparing the old and the new model on what was kept out …")
+        self.comparing = WrappedLabel("Comparing the old and the new model on what was kept out …")
         self.figures, self.sentence, self.doubt = WrappedLabel(), WrappedLabel(), WrappedLabel()
         self.why = QLineEdit()
         self.why.setPlaceholderText("why it is to be used all the same")
@@ -71,7 +73,7 @@ class Outcome(QWidget):
         buttons.addWidget(self.keep_button)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        for part in (self.bar, self.figures, self.sentence, self.doubt, self.why):
+        for part in (self.bar, self.comparing, self.figures, self.sentence, self.doubt, self.why):
             layout.addWidget(part)
         layout.addLayout(buttons)
         for part in (self.data_button, self.error, self.again_button):
@@ -88,8 +90,9 @@ class Outcome(QWidget):
         self._training = self.comparison = None
         self.error.clear()
         self.why.clear()
-        for part in (self.bar, self.figures, self.sentence, self.doubt, self.data_button, self.again_button):
+        for part in (self.figures, self.sentence, self.doubt, self.data_button, self.again_button):
             part.hide()
+        self._show_bar(False)
         self._show_buttons()
         self.hide()
 
@@ -117,11 +120,11 @@ class Outcome(QWidget):
         self.data_button.hide()
         self.again_button.hide()
         self.error.clear()
-        self.bar.show()
+        self._show_bar(True)
         device = training.given("--device")
 
         def end(_how: workers.End, error: Exception | None) -> None:
-            self.bar.hide()
+            self._show_bar(False)
             if error is not None:
                 self.error.show_error(error)
                 self.again_button.show()
@@ -144,10 +147,11 @@ class Outcome(QWidget):
         self._jobs.call(lambda: verdict.use(training.folder, comparison, why), self._used, fail)
 
     def _take(self, comparison: Comparison | None) -> None:
-        self.bar.hide()
+        self._show_bar(False)
         self.sentence.show()
         if comparison is None:
             self.sentence.setText(f"<span style='color:{_GREEN}'><b>✓</b></span> This model is the default.")
+            self.changed.emit()
             return
         self.comparison = comparison
         self.figures.setText(f"<b>{html.escape(verdict.figures(comparison))}</b>")
@@ -163,6 +167,7 @@ class Outcome(QWidget):
         self.doubt.setText(f"<span style='color:{AMBER}'><b>!</b></span> {html.escape(comparison.doubt)}")
         self.doubt.setVisible(bool(comparison.doubt))
         self._show_buttons()
+        self.changed.emit()
 
     def _used(self, model: Any) -> None:
         card = model.card
@@ -174,6 +179,7 @@ class Outcome(QWidget):
             "Segment uses it. What was found is in its card."
         )
         self._session.models_changed.emit(card.task)
+        self.changed.emit()
 
     def _show_buttons(self) -> None:
         comparison = self.comparison
@@ -186,6 +192,10 @@ class Outcome(QWidget):
         self.use_button.setToolTip("" if allowed else "It was not found better: say first why it is to be used")
         self.keep_button.setEnabled(True)
         self.keep_button.setToolTip("The new model stays in its folder, and can be opened again")
+
+    def _show_bar(self, on: bool) -> None:
+        self.bar.setVisible(on)
+        self.comparing.setVisible(on)
 
     def _ask_data(self) -> None:
         folder = QFileDialog.getExistingDirectory(self, "What was it trained on?")

@@ -14,6 +14,7 @@ from napari_fetalseg import processes
 
 # Of the newest steps: what the time left of the first epoch is told from.
 _RECENT = 20
+_MOST_STEPS = 2000
 
 
 class Phase(Enum):
@@ -96,6 +97,8 @@ class Progress:
     def _take_step(self, event: dict[str, Any]) -> None:
         at = event["epoch"] - 1 + event["step"] / max(1, self.about.get("steps", 1))
         self.steps.append((at, event["loss"]))
+        if len(self.steps) > _MOST_STEPS:  # a long training is drawn as quickly as a short one
+            self.steps = self.steps[::2]
         self._seen = [*self._seen, (time.monotonic(), at)][-_RECENT:]
 
     def _take_epoch(self, event: dict[str, Any]) -> None:

@@ -11,9 +11,9 @@ _DEVICES = {"cpu": "CPU", "cuda": "CUDA", "mps": "Apple GPU"}
 
 
 def span(seconds: float) -> str:
-    """Return a time that a person waits: ``40 s``, ``12 min``, ``2 h 5 min``."""
+    """Return a time that a person waits: ``4.2 s``, ``40 s``, ``12 min``, ``2 h 5 min``."""
     if seconds < 60:
-        return f"{seconds:.0f} s"
+        return f"{seconds:.0f} s" if seconds >= 9.95 else f"{seconds:.1f} s"
     minutes = round(seconds / 60)
     return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 

@@ -18,6 +18,26 @@ def test_the_proxy_of_a_viewer_is_taken_off(make_napari_viewer):
     assert _compat.real_viewer(viewer) is viewer
 
 
+def test_a_window_that_a_program_closes_is_told_from_one_that_a_person_closes(make_napari_viewer):
+    from qtpy.QtCore import QEvent, QObject
+
+    class Ear(QObject):
+        def eventFilter(self, watched, event):
+            if event.type() == QEvent.Type.Close and watched is window:
+                heard.append(_compat.being_torn_down(window))
+                event.ignore()
+                return len(heard) == 1  # the first time the window stays
+            return False
+
+    heard: list[bool] = []
+    viewer = make_napari_viewer(show=True)
+    window, ear = viewer.window._qt_window, Ear()
+    window.installEventFilter(ear)
+    assert not window.close()
+    viewer.close()
+    assert heard == [False, True]
+
+
 def test_the_picture_gets_the_keys(make_napari_viewer):
     viewer = make_napari_viewer(show=True)
     viewer.window._qt_window.setFocus()

@@ -10,24 +10,25 @@ import threading
 import psutil
 import pytest
 from qtpy.QtCore import QTimer
-from qtpy.QtGui import QTextDocument
 from qtpy.QtWidgets import QApplication, QMessageBox
 
 from fetalseg.models import catalogue
 from fetalseg.training.events import EVENTS
 from napari_fetalseg import processes
-from napari_fetalseg.actions import PLUGIN
 from napari_fetalseg.train.progress import Phase
-from trainings import EXAMS, KEPT_OUT, PICTURES, SEED, install_tiny, make_store
-
-# A process imports torch first, beside whatever else the machine does.
-PATIENCE = 180_000
-
-
-def plain(label) -> str:
-    document = QTextDocument()
-    document.setHtml(label.text())
-    return " ".join(document.toPlainText().replace("\xa0", " ").split())
+from trainings import (
+    EXAMS,
+    KEPT_OUT,
+    PATIENCE,
+    PICTURES,
+    SEED,
+    SHAPE,
+    install_tiny,
+    make_store,
+    open_train,
+    plain,
+    until,
+)
 
 
 @pytest.fixture(scope="module")
@@ -59,12 +60,6 @@ def nothing_is_left():
     assert {t for t in threading.enumerate() if t not in threads and not t.daemon} == set()
 
 
-def open_train(viewer):
-    _, widget = viewer.window.add_plugin_dock_widget(PLUGIN, "Train")
-    widget.place()
-    return widget
-
-
 @pytest.fixture
 def dock(make_napari_viewer, qtbot, data):
     viewer = make_napari_viewer(show=True)
@@ -93,10 +88,6 @@ def choose(dock, name: str, epochs: int = 2) -> None:
     form.seed.setValue(SEED)
     form.epochs.setValue(epochs)
     form.device.setCurrentText("cpu")
-
-
-def until(qtbot, dock, *phases) -> None:
-    qtbot.waitUntil(lambda: dock.training is not None and dock.training.phase in phases, timeout=PATIENCE)
 
 
 def begun(dock, epochs: int) -> bool:
@@ -140,8 +131,8 @@ def test_what_is_chosen_is_the_command(dock, tiny, data, tmp_path):
     form.advanced.patience.setValue(3)
     form.advanced.out.setText(str(tmp_path / "out"))
     given = form.choice().arguments()
-    assert given[0] == "train"
-    named = dict(zip(given[1::2], given[2::2], strict=True))
+    assert (given[0], given[-1]) == ("train", "--calibrate")
+    named = dict(zip(given[1:-1:2], given[2:-1:2], strict=True))
     assert named == {
         "--data": str(data),
         "--task": "head",
@@ -165,7 +156,7 @@ def test_what_is_chosen_is_the_command(dock, tiny, data, tmp_path):
     assert "--from" not in given
 
 
-def test_two_epochs_from_the_dock(dock, qtbot):
+def test_two_epochs_from_the_dock_and_the_new_model_beside_the_old(dock, qtbot):
     dock.button.click()
     assert dock.button.text() == "Starting…"
     assert not dock.form.isVisible()
@@ -175,17 +166,27 @@ def test_two_epochs_from_the_dock(dock, qtbot):
     assert (training.folder / "weights.safetensors").exists()
     assert training.folder == catalogue.user_folder() / "trainings" / training.given("--name")
     assert "Trained for 2 epochs." in plain(dock.ended)
+    assert dock.outcome.bar.isVisible()
+    assert not dock.outcome.use_button.isVisible()
     settle(qtbot, dock)
-    assert dock.live.curves.isVisible()
     assert dock.live.curves.pixels[..., 3].any(), "curves are drawn"
     assert [p.isVisible() for p in dock.live.cases.pictures] == [True] * 4
-    assert not dock.live.cases.pictures[0].pixmap.isNull()
+    first = dock.live.cases.pictures[0].pixmap
+    assert first.height() == first.width() * SHAPE[0] // (2 * SHAPE[1] + 1), "scan beside scan, without the small print"
     dice = training.progress.cases["dice"]
     assert dice == sorted(dice), "the worst first"
+    assert plain(dock.live.cases.words[0]) == f"Dice {100 * dice[0]:.1f} %"
     assert "CPU · tiny" in plain(dock.status)
     assert "5 exams train, 5 exams kept out" in plain(dock.status)
     assert f"seed {SEED}" in plain(dock.status)
     qtbot.waitUntil(lambda: not processes.alive(training.folder), timeout=PATIENCE)
+
+    assert dock.outcome.error.sentence() == ""
+    found = dock.outcome.comparison
+    assert (found.old, found.groups, found.better) == ("unet", 5, False)
+    assert "5 kept-out exams)" in plain(dock.outcome.figures)
+    assert not dock.outcome.use_button.isEnabled()
+    assert json.loads((training.folder / "comparison.json").read_text())["new_sha256"] == found.new_sha256
 
 
 def test_pause_go_on_and_stop_keep_the_best(dock, qtbot):
@@ -196,7 +197,7 @@ def test_pause_go_on_and_stop_keep_the_best(dock, qtbot):
     dock.pause_button.click()
     assert dock.pause_button.text() == "Go on"
     qtbot.waitUntil(lambda: any("Paused" in note for note in dock.training.progress.notes), timeout=PATIENCE)
-    assert dock.live.bar.format().startswith("paused")
+    assert plain(dock.live.told).startswith("paused")
     there = len(dock.training.progress.rows)
     qtbot.wait(1500)
     assert len(dock.training.progress.rows) == there
@@ -261,6 +262,13 @@ def _answer(words: str, asked: list[str]) -> None:
     QTimer.singleShot(50, press)
 
 
+def _close(viewer) -> bool:
+    """Close a window as a person does; the fixture that made the viewer has nothing left to close then."""
+    closed = viewer.window._qt_window.close()
+    del viewer.window._qt_window
+    return closed
+
+
 def test_closing_napari_asks_and_the_next_one_finds_the_training(make_napari_viewer, qtbot, data, monkeypatch):
     kept: dict[tuple[str, str], str] = {}
     monkeypatch.setattr("napari_fetalseg.preferences.recall", lambda section, name: kept.get((section, name), ""))
@@ -279,9 +287,8 @@ def test_closing_napari_asks_and_the_next_one_finds_the_training(make_napari_vie
     assert not window.close()
     assert window.isVisible()
     assert "is still running" in asked[0]
-    settle(qtbot, first)
     _answer("Keep training", asked)
-    viewer.close()
+    assert _close(viewer)
     assert len(asked) == 2
     assert processes.alive(folder), "it goes on without napari"
 
@@ -290,8 +297,8 @@ def test_closing_napari_asks_and_the_next_one_finds_the_training(make_napari_vie
     assert second.training.folder == folder
     qtbot.waitUntil(lambda: second.training.phase is Phase.RUNNING and begun(second, 2), timeout=PATIENCE)
     assert second.form.data.path.text() == str(data)
-    settle(qtbot, second)
     _answer("Stop, keep the best", asked)
-    other.close()
+    assert _close(other)
+    assert len(asked) == 3
     qtbot.waitUntil(lambda: not processes.alive(folder), timeout=PATIENCE)
     assert json.loads((folder / EVENTS).read_text().splitlines()[-1]) == {"event": "end", "reason": "stopped"}

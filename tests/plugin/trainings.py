@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from qtpy.QtGui import QTextDocument
 
 from fetalseg.dataset.adding import New, add
 from fetalseg.dataset.annotation import Annotation, Prediction
 from fetalseg.dataset.store import Store
-from fetalseg.models import architectures, catalogue, weights
+from fetalseg.models import architectures, weights
 from fetalseg.result import Ellipse
 from fetalseg.scan import Scan, Spacing
+from napari_fetalseg.actions import PLUGIN
+from napari_fetalseg.train.progress import Phase
 from standins import disc, make_card
+
+# A process imports torch first, beside whatever else the machine does.
+PATIENCE = 180_000
 
 SHAPE, MM = (64, 96), Spacing(0.5, 0.5, "typed in")
 #: Pictures and exams: two pictures an exam.
@@ -61,5 +68,20 @@ def install_tiny(folder: Path, name: str = "tiny") -> Path:
     return out
 
 
-def tiny(task: str = "head") -> catalogue.Model:
-    return catalogue.find(task, "tiny")
+def plain(label: Any) -> str:
+    """A label's words without their looks."""
+    document = QTextDocument()
+    document.setHtml(label.text())
+    return " ".join(document.toPlainText().replace("\xa0", " ").split())
+
+
+def open_train(viewer: Any) -> Any:
+    """The Train dock, opened as the menu does."""
+    _, widget = viewer.window.add_plugin_dock_widget(PLUGIN, "Train")
+    widget.place()
+    return widget
+
+
+def until(qtbot: Any, dock: Any, *phases: Phase) -> None:
+    """Wait until the watched training has come so far."""
+    qtbot.waitUntil(lambda: dock.training is not None and dock.training.phase in phases, timeout=PATIENCE)
