@@ -51,6 +51,10 @@ class OutputError(FetalSegError):
     """A result can't be written."""
 
 
+class ClusterError(FetalSegError):
+    """A cluster's scheduler or workers can't be reached, or are not set up as this process is."""
+
+
 class Cancelled(FetalSegError):
     """The run was stopped by the person; what was finished before stays."""
 

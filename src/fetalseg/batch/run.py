@@ -1,8 +1,8 @@
 """Segment files and folders: reading, network and writing overlap; each scan is on disk before the next is.
 
 `Batch` is what the doors use. It plans, hands out one scan at a time, records what became of it, and writes the
-tables: `Batch.events` does all of it in this process, and a cluster calls `Worker.do` on what `Batch.plan` returns and
-`Batch.record` on what comes back. One bad file never stops the others: it gets a row with its reason.
+tables: `Batch.events` does all of it in this process; the workers of `fetalseg.batch.cluster` do what `Batch.plan`
+returns, and what comes back goes to `Batch.record`. One bad file never stops the others: it gets a row with its reason.
 """
 
 from __future__ import annotations
@@ -204,6 +204,8 @@ class Batch:
     def record(self, outcome: Outcome, results: Sequence[Result] = ()) -> Event:
         """Note what became of a scan, on disk when this returns; call it from one thread at a time.
 
+        Now and then the tables are written anew.
+
         Parameters
         ----------
         outcome : dict
@@ -224,6 +226,7 @@ class Batch:
             self._tell(known)
         kind: Literal["failed", "unchanged", "done"]
         kind = "failed" if status == "error" else "unchanged" if unchanged else "done"
+        self._output.refresh(self.summary.skipped)
         picture = picture_of(self.worker.out, known["stem"])
         return Event(
             kind,
@@ -268,7 +271,7 @@ class Batch:
         Parameters
         ----------
         cancel : token, optional
-            Checked between frames. What was finished is kept and whole.
+            Checked between frames. What was finished is kept and whole, and told of before this raises.
         pause : token, optional
             While it is set no further scan is begun.
 
@@ -297,15 +300,16 @@ class Batch:
                     yield from _ready(waiting, _BEHIND)
                     waiting.append(writing.submit(self._finish_one, work))
                 yield from _ready(waiting, 0)
+            except Cancelled:
+                yield from _ready(waiting, 0)
+                raise
             finally:
                 for future in waiting:  # what the network did is not thrown away
                     future.exception()
 
     def _finish_one(self, work: Work) -> Event:
         """Write a scan's files and its line in the journal, behind the network's back."""
-        event = self.record(self.worker.write(work), work.results)
-        self._output.refresh(self.summary.skipped)
-        return event
+        return self.record(self.worker.write(work), work.results)
 
     def _read_ahead(self, items: Iterable[Item | None]) -> Iterator[Work | None]:
         """Yield each scan while the next is being read; None where there is none for the moment."""

@@ -8,19 +8,20 @@ import shlex
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fetalseg import RESEARCH, tasks
+from fetalseg.batch import telling
 from fetalseg.cli._shared import add_command, add_crl_formula, add_model_options, segment_settings
 from fetalseg.cli.report import write_page
 from fetalseg.errors import Cancelled, SettingsError
 from fetalseg.settings import BatchSettings, GrowthSettings
 
 if TYPE_CHECKING:
-    from fetalseg.batch.run import Summary
+    from fetalseg.batch.run import Batch, Event, Summary
 
 _NOTES = 10
 
@@ -54,7 +55,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "  fetalseg segment study/ --task tumour --series 'T2 FLAIR' --out results/\n"
         "  fetalseg segment exams/ --pattern '*_HC.png' --spacing-csv pixel_size.csv --out results/\n"
         "  fetalseg segment exams/ --exams exams.csv --chart who2017 --out results/\n"
-        "  fetalseg segment export/ --watch --out results/\n\n"
+        "  fetalseg segment export/ --watch --out results/\n"
+        "  fetalseg segment archive/ --scheduler tcp://10.0.0.5:8786 --out results/\n\n"
         "exit code: 0 all were read, 1 some inputs failed (see their rows), 2 wrong usage, 130 stopped",
     )
     made.add_argument("inputs", nargs="+", type=Path, metavar="INPUT", help="files and folders")
@@ -70,6 +72,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     scale.add_argument(
         "--spacing-csv", type=Path, metavar="FILE", help="csv of file name and pixel size in mm (HC18's layout)"
     )
+    scale.add_argument("--pixels-only", action="store_true", help="no millimetres, whatever the files say")
     made.add_argument(
         "--series",
         metavar="TEXT",
@@ -80,6 +83,16 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     made.add_argument("--overwrite", action="store_true", help="do all anew; masks that you corrected stay even so")
     made.add_argument("--watch", action="store_true", help="wait for new files in the folders, until Ctrl-C")
+    hands = made.add_mutually_exclusive_group()
+    hands.add_argument(
+        "--workers", type=int, metavar="N", help="do the work in N processes that share this computer's cores"
+    )
+    hands.add_argument(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="hand the work to the Dask cluster of this scheduler, as in tcp://10.0.0.5:8786; its workers must reach "
+        "inputs and results under the same paths as this computer",
+    )
     made.add_argument("--parquet", action="store_true", help="write measurements.parquet, or say what it needs")
     made.add_argument(
         "--keep-identifiers",
@@ -117,6 +130,7 @@ def run(given: argparse.Namespace) -> int:
         print(f"note: {instead}", file=sys.stderr)
     stop = threading.Event()
     with (
+        _hands(given) as events,
         Batch(
             given.inputs,
             given.out,
@@ -131,7 +145,7 @@ def run(given: argparse.Namespace) -> int:
         shown(watching=given.watch) as show,
         contextlib.suppress(Cancelled),
     ):
-        for event in batch.events(stop):
+        for event in events(batch, stop):
             show(event)
     _tell(batch.summary, given, volume=tasks.get(settings.task).VOLUME)
     if given.report and (given.watch or not stop.is_set()):
@@ -142,12 +156,31 @@ def run(given: argparse.Namespace) -> int:
     return 1 if batch.summary.failed else 0
 
 
+@contextmanager
+def _hands(given: argparse.Namespace) -> Iterator[Callable[[Batch, threading.Event], Iterator[Event]]]:
+    """Yield what does a batch's scans: this process, others, or a cluster."""
+    if given.workers is None and given.scheduler is None:
+        yield lambda batch, stop: batch.events(stop)
+        return
+    from fetalseg.batch import cluster
+
+    if given.watch:
+        raise SettingsError("--watch measures in this process; leave out --workers and --scheduler.")
+
+    def say(sentence: str) -> None:
+        print(f"note: {sentence}", file=sys.stderr, flush=True)
+
+    with cluster.connected(given.scheduler, say) if given.scheduler else cluster.started(given.workers) as there:
+        yield there.events
+
+
 def batch_settings(given: argparse.Namespace) -> BatchSettings:
     """Return the settings that the options say."""
     return BatchSettings(
         pattern=given.pattern,
         spacing_mm=parse_spacing(given.spacing) if given.spacing else None,
         spacing_csv=str(given.spacing_csv) if given.spacing_csv else None,
+        pixels_only=given.pixels_only,
         overlays=not given.no_overlays,
         series=given.series,
         exams=str(given.exams) if given.exams else None,
@@ -184,22 +217,9 @@ def _tell(summary: Summary, given: argparse.Namespace, *, volume: bool) -> None:
         print(f"note: {sentence}", file=sys.stderr)
     if len(summary.warnings) > _NOTES:
         print(f"note: {len(summary.warnings) - _NOTES} more of these; run.json has all.", file=sys.stderr)
-    if summary.elsewhere and not given.watch:
-        print(
-            f"note: {given.out} holds {summary.elsewhere} more scans of earlier runs that are not among these inputs; "
-            "their masks stay, their rows are not in the table.",
-            file=sys.stderr,
-        )
-    parts = [
-        f"{summary.files - summary.failed - summary.left} of {summary.files} files",
-        f"{summary.frames} {'volumes' if volume else 'frames'} measured"
-        + (f" by {summary.ran}" if summary.ran else "")
-        + (f" ({summary.unchanged} files unchanged since an earlier run)" if summary.unchanged else ""),
-        f"{summary.empty} with nothing found" if summary.empty else "",
-        f"{summary.failed} failed, see errors.csv" if summary.failed else "",
-        f"{summary.skipped} files of other kinds skipped" if summary.skipped else "",
-    ]
-    print(f"{', '.join(part for part in parts if part)}. Results in {given.out}. {RESEARCH}")
+    if not given.watch and (others := telling.elsewhere(summary, given.out)):
+        print(f"note: {others}", file=sys.stderr)
+    print(f"{telling.done(summary, volume=volume)}. Results in {given.out}. {RESEARCH}")
 
 
 def parse_spacing(text: str) -> tuple[float, ...]:

@@ -1,0 +1,394 @@
+"""Many scans by the workers of a Dask cluster: a scan a task; this process alone writes journal and tables.
+
+Workers need the same napari-fetalseg and the same models as this process, and must reach inputs and results under the
+same paths, as on a disk that all share. They write a scan's masks and pictures; what became of it comes back as plain
+values. A worker that is lost costs time only: its scans are done again, with the same bytes, and each counts once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import copy
+import logging
+import os
+import pickle
+import queue
+import signal
+import socket
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterable, Iterator
+from concurrent import futures
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from importlib.util import find_spec
+from itertools import count, islice
+from pathlib import Path
+from typing import Any
+
+from fetalseg import __version__, tasks
+from fetalseg.batch.run import Batch, Event
+from fetalseg.batch.work import Item, Outcome, Work, Worker
+from fetalseg.errors import Cancelled, ClusterError, FetalSegError, ModelError, SettingsError
+from fetalseg.io.folders import JOURNAL
+from fetalseg.models import catalogue
+from fetalseg.pipeline import Cancel
+
+# Scans that are handed out at a time, for each thread of the workers and at least: the next is there when one is done,
+# and neither this process nor the scheduler has to hold more, however many there are.
+_EACH, _LEAST = 3, 8
+# How often it is looked who works, after how long it is said that nobody does, and how long a scheduler may keep still.
+_LOOK_S, _ALONE_S, _ANSWER_S = 2.0, 5.0, 15.0
+_TICK_S = 0.1
+_KEEPS = "What was finished is kept; the same command goes on from there."
+_SHARED = "Workers must reach inputs and results under the same paths as this computer, as on a disk that all share."
+
+
+def demand() -> None:
+    """Raise `SettingsError` where Dask's distributed is not installed."""
+    if find_spec("distributed") is None:
+        raise SettingsError(
+            "Work on a cluster, or by several processes, needs Dask's distributed, which is not installed here: "
+            "pip install 'napari-fetalseg[cluster]' brings it."
+        )
+
+
+@contextlib.contextmanager
+def connected(address: str, say: Callable[[str], None] = lambda sentence: None) -> Iterator[Cluster]:
+    """Yield the cluster of a scheduler that runs elsewhere.
+
+    Parameters
+    ----------
+    address : str
+        Such as ``"tcp://10.0.0.5:8786"``.
+    say : callable
+        Told in a sentence that no worker is there.
+
+    Raises
+    ------
+    SettingsError
+        If distributed is not installed, or this is no address.
+    ClusterError
+        If no scheduler answers there.
+    """
+    demand()
+    from distributed import Client
+
+    with _quiet():
+        try:
+            client = Client(address, timeout=_ANSWER_S, set_as_default=False)
+        except ValueError as error:
+            raise SettingsError(f"'{address}' is no scheduler's address; one is tcp://10.0.0.5:8786.") from error
+        except (OSError, TimeoutError) as error:
+            raise ClusterError(
+                f"No scheduler answers at {address}. Start one with 'dask scheduler', and look whether a firewall lies "
+                "between."
+            ) from error
+        with client:
+            yield Cluster(client, say)
+
+
+@contextlib.contextmanager
+def started(workers: int) -> Iterator[Cluster]:
+    """Yield a cluster of so many processes on this computer, which share its cores.
+
+    As processes are started, a script that calls this must do so under ``if __name__ == "__main__":``.
+
+    Raises
+    ------
+    SettingsError
+        If distributed is not installed, or the number is below 1.
+    """
+    if workers < 1:
+        raise SettingsError(f"There must be at least one worker, not {workers}.")
+    demand()
+    import dask
+    from dask.system import CPU_COUNT
+    from distributed import Client, LocalCluster
+
+    threads = os.environ.get("OMP_NUM_THREADS") or str(max(1, CPU_COUNT // workers))
+    with (
+        _quiet() as level,
+        LocalCluster(
+            n_workers=workers,
+            threads_per_worker=1,
+            processes=True,
+            dashboard_address="127.0.0.1:0",
+            scheduler_kwargs={"dashboard": False},
+            # Scans are not held: a limit would only end workers on a computer whose memory others use.
+            memory_limit=0,
+            env={"OMP_NUM_THREADS": threads},
+            config={"distributed.worker.profile.enabled": False},
+            preload=[*dask.config.get("distributed.worker.preload"), __name__],
+            silence_logs=level,
+        ) as local,
+        Client(local, set_as_default=False) as client,
+    ):
+        yield Cluster(client)
+
+
+class Cluster:
+    """Workers who do a batch's scans; see `connected` and `started`.
+
+    Parameters
+    ----------
+    client : distributed.Client
+    say : callable
+        Told in a sentence that no worker is there.
+    """
+
+    def __init__(self, client: Any, say: Callable[[str], None] = lambda sentence: None) -> None:
+        self._client, self._say = client, say
+        self._looked, self._room = 0.0, _LEAST
+        self._alone, self._told = time.monotonic(), False
+
+    def events(self, batch: Batch, cancel: Cancel | None = None, pause: Cancel | None = None) -> Iterator[Event]:
+        """Have all scans done, and yield what happens to each, as `Batch.events` does.
+
+        A *started* is a scan that is handed out; what becomes of them comes in any order, without results: rows and
+        files tell all.
+
+        Parameters
+        ----------
+        cancel : token, optional
+            Scans that a worker has begun are not waited for; the next run does them.
+        pause : token, optional
+            While it is set no further scan is handed out.
+
+        Raises
+        ------
+        Cancelled
+        ClusterError
+            If the scheduler is lost, a worker does not see the files, or has another version or model.
+        OutputError
+            If the disk is full.
+        ModelError, DeviceError
+            If a worker can't load the model.
+        """
+        items = batch.plan()
+        left, (done, failed) = iter(items), (0, 0)
+        hands = _Hands(self._client, batch.worker)
+        try:
+            while True:
+                if cancel is not None and cancel.is_set():
+                    raise Cancelled()
+                if pause is None or not pause.is_set():
+                    given = list(islice(left, max(0, self._window() - len(hands))))
+                    hands.give(given)
+                    for item in given:
+                        yield Event("started", item.name, done, failed, len(items))
+                    if not hands:
+                        return
+                for outcome in hands.take():
+                    event = batch.record(outcome)
+                    done, failed = event.done, event.failed
+                    yield event
+        except Cancelled:
+            yield from map(batch.record, hands.take(wait=False))
+            raise
+        finally:
+            hands.let_go()
+
+    def _window(self) -> int:
+        """Return how many scans may be handed out at a time: workers come and go."""
+        now = time.monotonic()
+        if now - self._looked >= _LOOK_S and self._client.status == "running":
+            self._looked = now
+            threads = sum(self._client.nthreads().values())
+            self._room = max(_LEAST, _EACH * threads)
+            if threads:
+                self._alone, self._told = now, False
+            elif not self._told and now - self._alone >= _ALONE_S:
+                self._told = True
+                self._say("The scheduler has no workers now; the run waits for them.")
+        return self._room
+
+
+class _Hands:
+    """The scans that are handed out."""
+
+    def __init__(self, client: Any, worker: Worker) -> None:
+        self._client, self._worker = client, worker
+        self._out: dict[str, tuple[Any, Item]] = {}
+        self._heard: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
+        self._run, self._number = uuid.uuid4().hex, count()
+        self._shipped = _shipped(self._run, worker)
+
+    def __len__(self) -> int:
+        return len(self._out)
+
+    def give(self, items: Iterable[Item]) -> None:
+        """Hand out scans."""
+        for item in items:
+            key = f"fetalseg-{self._run}-{next(self._number)}"
+            there = replace(item, input=replace(item.input, path=_absolute(item.input.path)))
+            future = self._client.submit(do, self._shipped, pickle.dumps(there), key=key, pure=False)
+            self._out[key] = (future, item)
+            future.add_done_callback(self._hear)
+
+    def _hear(self, future: Any) -> None:
+        """Fetch what became of a scan, in Dask's own thread: where its worker is lost this waits until it is redone."""
+        try:
+            became = future.result()
+        except BaseException as error:
+            became = error
+        self._heard.put((future.key, became))
+
+    def take(self, *, wait: bool = True) -> Iterator[Outcome]:
+        """Yield the outcomes that have come back; wait a moment for the first.
+
+        Raises
+        ------
+        FetalSegError
+            What ends the run.
+        """
+        with contextlib.suppress(queue.Empty):
+            while True:
+                key, became = self._heard.get(timeout=_TICK_S if wait else 0)
+                wait = False
+                _, item = self._out.pop(key, (None, None))
+                if item is not None:
+                    yield self._outcome(item, became)
+
+    def _outcome(self, item: Item, became: Any) -> Outcome:
+        from distributed import KilledWorker
+
+        if isinstance(became, _Done):
+            if not became.seen and item.input.path.exists():
+                raise ClusterError(f"The worker on {became.host} does not see {item.input.path}. {_SHARED} {_KEEPS}")
+            return became.outcome
+        if isinstance(became, KilledWorker):
+            text = f"{item.name}: all workers that took it ended before it was done. Does their memory suffice?"
+            return self._worker.write(Work(item, error=text))
+        if isinstance(became, FetalSegError):
+            raise became
+        if isinstance(became, asyncio.CancelledError | futures.CancelledError):
+            raise ClusterError(f"The scheduler has ended, or was started anew. {_KEEPS}") from became
+        raise ClusterError(
+            f"A worker can't do its part ({type(became).__name__}: {became}). Scheduler and workers need the same "
+            "napari-fetalseg with its extra 'cluster', and the same packages, as this computer."
+        ) from became
+
+    def let_go(self) -> None:
+        """Call back what is still out."""
+        out = [future for future, _ in self._out.values()]
+        self._out.clear()
+        if out and self._client.status == "running":
+            self._client.cancel(out, force=True)
+
+
+# What follows runs in the workers.
+
+
+@dataclass(frozen=True)
+class _Done:
+    """What became of a scan, and where; `seen` tells whether its file was there."""
+
+    outcome: Outcome
+    host: str
+    seen: bool
+
+
+# A worker with several threads does what a run on one computer does: it reads, segments and writes different scans at
+# the same time, and each step one scan at a time.
+_ARRIVING, _READING, _SEGMENTING, _WRITING = (threading.Lock() for _ in range(4))
+
+
+def do(shipped: bytes, item: bytes) -> _Done:
+    """Do a scan in a worker: read it, segment it, write its files.
+
+    Parameters
+    ----------
+    shipped, item : bytes
+        What the run and the scan are, pickled.
+
+    Raises
+    ------
+    FetalSegError
+        What ends the run: the disk is full, the model can't be loaded, or `_arrived` refuses.
+    """
+    host = socket.gethostname()
+    try:
+        with _ARRIVING:
+            worker = _arrived(shipped)
+        one: Item = pickle.loads(item)
+        with _READING:
+            work = worker.read(one)
+        with _SEGMENTING:
+            work = worker.segment(work)
+        with _WRITING:
+            outcome = worker.write(work)
+    except FetalSegError as error:
+        raise type(error)(f"{error} (The worker on {host}.)") from error
+    return _Done(outcome, host, outcome["status"] != "error" or bool(one.input.error) or one.input.path.exists())
+
+
+def dask_setup(_: object) -> None:
+    """Leave Ctrl-C to the process that started this one; Dask calls it in each worker of `started`."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _shipped(run: str, worker: Worker) -> bytes:
+    """Return what every task of a run carries: small, since the network is loaded by the workers themselves."""
+    there = copy.copy(worker)
+    batch, chart = worker.batch, worker.growth.chart
+    model = worker.settings.model
+    there.out = _absolute(worker.out)
+    # Workers stand in other folders.
+    there.settings = replace(worker.settings, model=str(_absolute(model)) if Path(model).is_dir() else model)
+    named = {name: getattr(batch, name) for name in ("spacing_csv", "exams")}
+    there.batch = replace(batch, **{name: str(_absolute(path)) for name, path in named.items() if path is not None})
+    there.growth = replace(worker.growth, chart=str(_absolute(chart)) if Path(chart).is_file() else chart)
+    return pickle.dumps((__version__, run, pickle.dumps(there)))
+
+
+@lru_cache(maxsize=1)
+def _arrived(shipped: bytes) -> Worker:
+    """Return the run's worker: the same for all its tasks in this process, so that the network is loaded once.
+
+    Raises
+    ------
+    ClusterError
+        If this process has another version, or does not see the results' folder.
+    ModelError
+        If it has another model of that name.
+    """
+    version, _, data = pickle.loads(shipped)
+    if version != __version__:
+        raise ClusterError(
+            f"A worker has napari-fetalseg {__version__}, and the run {version}. Install the same everywhere."
+        )
+    worker: Worker = pickle.loads(data)
+    if not (worker.out / JOURNAL).is_file():
+        raise ClusterError(f"A worker does not see the results' folder {worker.out}. {_SHARED}")
+    if tasks.get(worker.settings.task).MODEL:
+        found = catalogue.find(worker.settings.task, worker.settings.model).card
+        if found.sha256 != worker.model_sha256:
+            raise ModelError(
+                f"A worker has another model '{worker.settings.model}' ({found.name} {found.version}). Put the model "
+                "where all reach it and give its folder with --model."
+            )
+    return worker
+
+
+def _absolute(path: str | Path) -> Path:
+    return Path(os.path.abspath(path))
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[int]:
+    """Let Dask tell of lost workers and the like only where all is told; yields its level."""
+    import distributed  # noqa: F401 (it sets up its logging)
+
+    level = logging.WARNING if logging.getLogger().isEnabledFor(logging.INFO) else logging.CRITICAL
+    loggers = [logging.getLogger(name) for name in ("distributed", "distributed.client")]
+    before = [logger.level for logger in loggers]
+    try:
+        for logger in loggers:
+            logger.setLevel(level)
+        yield level
+    finally:
+        for logger, own in zip(loggers, before, strict=True):
+            logger.setLevel(own)
