@@ -1,4 +1,4 @@
-"""Volumes in which no tumour is to be called, for training: T1 before and after contrast, fetal brain MRI, stacked ultrasound.
+"""Volumes in which no tumour is to be called, for training: T1 of a patient, fetal brain MRI, stacked ultrasound.
 
     python scripts/no_tumour.py LGG_PATIENT_FOLDER MRI_VOLUME HC18_FOLDER OUT
 

@@ -1,1 +1,1 @@
-"""A tumour's change between studies: sizes by RANO (`rano`), studies from tables and results (`studies`), the picture."""
+"""A tumour's change between studies: what sizes mean (`rano`), studies from tables and results (`studies`), `picture`."""

@@ -108,7 +108,7 @@ def default_problem(task: str) -> str:
         return ""
     return (
         f"The default that was chosen for '{task}', '{name}', is damaged or missing; the bundled "
-        f"'{DEFAULTS.get(task)}' is used instead. Install '{name}' anew, or type 'fetalseg models restore --task {task}'."
+        f"'{DEFAULTS.get(task)}' is used instead. Install '{name}' anew, or: fetalseg models restore --task {task}"
     )
 
 
