@@ -1,1 +1,1 @@
-"""A tumour's change between studies: what sizes mean (`rano`), studies from tables and results (`studies`), `picture`."""
+"""A tumour's change between studies: what sizes mean, studies from tables and results, the picture."""
