@@ -45,12 +45,14 @@ class Session:
     told = Signal(str)  # a sentence for the status line
     loaded = Signal(str)  # device and model
     touched = Signal(object, int)  # series, frame: a person changed it; its numbers follow with `changed`
+    handed = Signal(object, object)  # a series that goes, and the one that takes its place
     added = Signal(object, object)  # series, frames
     changed = Signal(object, object, str)  # series, frames, change
     removed = Signal(object, object)  # series, frames
     selected = Signal(object, object, str)  # series or None, frame or None, chooser
     spacing_changed = Signal(object)  # image layer
     models_changed = Signal(str)  # task: a model was added or removed, or another one is the default
+    review_asked = Signal(object, object, str)  # folder of a run's results, folder of its scans, task: the flagged ones
 
     def __init__(self) -> None:
         self.series: list[Series] = []
@@ -198,9 +200,14 @@ class Session:
         self._edits.clear()
 
     def adopt(
-        self, layer: Any, results: Sequence[Result], settings: SegmentSettings, spacing: Spacing | None
+        self,
+        layer: Any,
+        results: Sequence[Result],
+        settings: SegmentSettings,
+        spacing: Spacing | None,
+        instead_of: Series | None = None,
     ) -> Series:
-        """Take results of an image layer that were made, or kept, elsewhere; `spacing` is the image's.
+        """Take results of an image layer that were made elsewhere, in the place of a series that goes.
 
         Raises
         ------
@@ -209,7 +216,11 @@ class Session:
         """
         self._spacings[layer] = spacing
         series = series_for(self.series, layer, Source.of(layer), settings, [r.frame for r in results], spacing)
+        if instead_of is not None:
+            self.handed.emit(instead_of, series)
         self._add(series, list(results))
+        if instead_of is not None:
+            self.delete(instead_of, list(instead_of.results))
         return series
 
     def _add(self, series: Series, results: list[Result]) -> None:

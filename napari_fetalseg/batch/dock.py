@@ -306,8 +306,9 @@ class BatchWidget(Dock):
 
     def _on_opened(self, case: Case) -> None:
         self._say(
-            f"{html.escape(case.name)} is open: paint, or drag the ellipse; in Review it is accepted as <i>the "
-            "results that are open</i>."
+            f"{html.escape(case.name)} is open: correct its mask or drag its "
+            f"{'diameters' if case.task == 'tumour' else 'ellipse'}; Review accepts it, among <i>the results that are "
+            "open</i>."
         )
 
     # Showing

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 from qtpy.QtCore import Signal
@@ -109,14 +109,17 @@ class BatchForm(QWidget):
         folder = self.scans.path
         assert folder is not None
         out = self.out.path or default_out(folder, self.task_name)
-        batch = BatchSettings(**self._narrowed(), **self.scale.values(), **self.more.outputs())
         more = self.more
+        batch = replace(self._narrowed(), **self.scale.values() | more.outputs())
         return Choice(folder, out, self.settings(), batch, more.report.isChecked(), more.anew.isChecked())
 
-    def _narrowed(self) -> dict[str, str | None]:
+    def _narrowed(self) -> BatchSettings:
+        """Which files are taken."""
         more = self.more
-        lines = {"pattern": more.pattern, "series": more.series, "instances": more.instances}
-        return {name: line.text().strip() or None for name, line in lines.items()}
+        pattern, series, instances = (
+            line.text().strip() or None for line in (more.pattern, more.series, more.instances)
+        )
+        return BatchSettings(pattern=pattern, series=series, instances=instances)
 
     def show_samples(self) -> None:
         """Choose the samples that come with the product."""
@@ -145,7 +148,7 @@ class BatchForm(QWidget):
         else:
             self._problem = "The folder is being looked through …"
             self.said.setText(self._problem)
-            batch = BatchSettings(**self._narrowed())
+            batch = self._narrowed()
             self._jobs.call(lambda: look(folder, task, batch), self._take, self._fail)
         self.changed.emit()
 
@@ -281,8 +284,3 @@ class More(QWidget):
         """Show what `written` told."""
         for name in ("overlays", "report", "parquet"):
             getattr(self, name).setChecked(name in names)
-
-
-def shown_name(path: Path) -> str:
-    """Return a folder as a heading names it."""
-    return path.name or str(path)

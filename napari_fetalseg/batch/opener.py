@@ -13,7 +13,7 @@ from fetalseg.result import Result
 from fetalseg.scan import Scan
 from napari_fetalseg import reader, workers
 from napari_fetalseg.batch.choice import Choice
-from napari_fetalseg.series import Series
+from napari_fetalseg.series import Chooser, Series
 from napari_fetalseg.session import Session
 
 
@@ -89,7 +89,9 @@ class Opener:
     def _select(self, case: Case) -> None:
         assert self._shown is not None
         series = self._shown[2]
-        self._session.select(series, int(case.row.get("frame") or 0), "row")
+        # A row's head is selected with its ellipse; of a volume the slice with most is shown, whole.
+        chooser: Chooser = "run" if series.volume else "row"
+        self._session.select(series, int(case.row.get("frame") or 0), chooser)
         self._opened(case)
 
     def _stands(self) -> bool:

@@ -104,13 +104,11 @@ def _wrapped(painter: QPainter, place: QRect, text: str, option: QStyleOptionVie
     layout.beginLayout()
     while (line := layout.createLine()).isValid():
         line.setLineWidth(place.width())
-        shown = text[line.textStart() :]
         last = top + 2 * height > place.bottom() + 1
-        if not last:
-            shown = shown[: line.textLength()]
-        where = QRect(place.left(), top, place.width(), height)
-        elided = option.fontMetrics.elidedText(shown, Qt.TextElideMode.ElideRight, place.width())
-        painter.drawText(where, Qt.AlignmentFlag.AlignLeft, elided)
+        shown = text[line.textStart() :] if last else text[line.textStart() :][: line.textLength()]
+        if last:
+            shown = option.fontMetrics.elidedText(shown, Qt.TextElideMode.ElideRight, place.width())
+        painter.drawText(QRect(place.left(), top, place.width(), height), Qt.AlignmentFlag.AlignLeft, shown)
         top += height
         if last:
             break

@@ -35,6 +35,7 @@ def test_the_installed_manifest_names_what_exists(manifest):
         "Growth",
         "Follow-up",
         "Train",
+        "Batch",
     ]
     assert list(manifest.contributions.menus) == ["napari/layers/segment", "napari/layers/measure"]
     assert {s.key for s in manifest.contributions.sample_data} == {

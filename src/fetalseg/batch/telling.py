@@ -62,7 +62,7 @@ def done(summary: Summary, *, volume: bool) -> str:
         + (f" ({summary.unchanged} files unchanged since an earlier run)" if summary.unchanged else ""),
         f"{summary.empty} with nothing found" if summary.empty else "",
         f"{summary.failed} failed, see errors.csv" if summary.failed else "",
-        f"{summary.skipped} files of other kinds skipped" if summary.skipped else "",
+        f"{summary.skipped} file{'s' * (summary.skipped != 1)} of other kinds skipped" if summary.skipped else "",
     ]
     return ", ".join(part for part in parts if part)
 
