@@ -221,6 +221,10 @@ class WrappedLabel(QLabel):
         self._later.setInterval(0)
         self._later.timeout.connect(self.updateGeometry)
 
+    def hasHeightForWidth(self) -> bool:  # noqa: N802
+        """Return False: a form would ask for the height at a width that a row beside it has."""
+        return False
+
     def sizeHint(self) -> QSize:  # noqa: N802
         """Return the size at the present width."""
         hint = super().sizeHint()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 from pathlib import Path
 
-from qtpy.QtCore import Signal
+from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLineEdit, QPushButton, QVBoxLayout, QWidget
 
 from fetalseg import tasks
@@ -47,6 +47,7 @@ class DataPanel(QWidget):
         self.path.setAccessibleName("Data set")
         self.choose_button = QPushButton("Choose…")
         self.told = WrappedLabel(_EMPTY)
+        self.told.setTextFormat(Qt.TextFormat.RichText)
         row = QHBoxLayout()
         row.addWidget(self.path, 1)
         row.addWidget(self.choose_button)

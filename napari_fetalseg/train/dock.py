@@ -6,6 +6,7 @@ import html
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from fetalseg import RESEARCH
@@ -58,8 +59,10 @@ class TrainWidget(Dock):
         self.form = TrainForm()
         self.button, self.pause_button = QPushButton("Train"), QPushButton("Pause")
         self.reason = WrappedLabel()
+        self.reason.setTextFormat(Qt.TextFormat.PlainText)
         self.live = Live()
         self.ended = WrappedLabel()
+        self.ended.setTextFormat(Qt.TextFormat.RichText)
         self.again_button = QPushButton("Close this training")
         self.again_button.setToolTip("Back to the form; what the training wrote stays in its folder")
         self.error = ErrorBox()
@@ -230,7 +233,7 @@ class TrainWidget(Dock):
         self.button.setText(text)
         self.button.setEnabled(enabled)
         self.button.setToolTip(problem)
-        self.reason.setText(html.escape(problem))
+        self.reason.setText(problem)
         self.reason.setVisible(bool(problem))
         runs = training is not None and training.phase is Phase.RUNNING and training.asked != "stop"
         self.pause_button.setVisible(runs)

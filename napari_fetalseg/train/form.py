@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from pathlib import Path
 
 from qtpy.QtCore import Signal
@@ -180,7 +179,7 @@ class TrainForm(QWidget):
             words = ["from the beginning: takes many epochs"]
         else:
             words = card_text.figures(start.model.card) or ["no figures are known of it"]
-        self.start_line.setText(html.escape(" · ".join(words)))
+        self.start_line.setText(" · ".join(words))
         if self.advanced.name.text() in ("", self._name):  # not typed by a person
             self._name = new_name(start, self.task)
             self.advanced.name.setText(self._name)

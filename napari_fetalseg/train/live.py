@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import time
 
+from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QProgressBar, QVBoxLayout, QWidget
 
 from napari_fetalseg.train import said
@@ -31,6 +32,7 @@ class Live(QWidget):
         self.cases_title = WrappedLabel()
         self.cases = CasesView()
         self.notes = WrappedLabel()
+        self.notes.setTextFormat(Qt.TextFormat.RichText)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         for part in (self.bar, self.told, self.notes, self.curves, self.cases_title, self.cases):
