@@ -1,6 +1,7 @@
 """Runs over many scans with a stand-in network: here, and as a process that can be killed.
 
-As a process: ``python tests/batches.py segment FOLDER --out OUT``, a second or so from start to end.
+As a process: ``python tests/batches.py segment FOLDER --out OUT``, a second or so from start to end. In a Dask worker:
+``--preload batches``, with this folder on the path.
 """
 
 from __future__ import annotations
@@ -88,6 +89,16 @@ def journalled(out: Path) -> int:
         return 0
 
 
+def same(one: Path, other: Path) -> None:
+    """Hold that two runs left the same tables, masks and pictures, byte for byte."""
+    for name in ("measurements.csv", "errors.csv"):
+        assert (one / name).read_bytes() == (other / name).read_bytes()
+    for folder in ("masks", "overlays"):
+        names = sorted(path.name for path in (one / folder).iterdir())
+        assert names == sorted(path.name for path in (other / folder).iterdir() if not path.name.startswith("."))
+        assert all((one / folder / name).read_bytes() == (other / folder / name).read_bytes() for name in names)
+
+
 def until(true: Any, seconds: float = 60.0) -> None:
     """Wait until it is so."""
     end = time.monotonic() + seconds
@@ -96,8 +107,15 @@ def until(true: Any, seconds: float = 60.0) -> None:
         time.sleep(0.01)
 
 
-if __name__ == "__main__":
-    from fetalseg import cli, pipeline
+def dask_setup(*_: Any) -> None:
+    """Give this process the stand-in network; Dask calls it in a worker."""
+    from fetalseg import pipeline
 
     pipeline.get_predictor = stand_in  # type: ignore[assignment]
+
+
+if __name__ == "__main__":
+    from fetalseg import cli
+
+    dask_setup()
     sys.exit(cli.main(sys.argv[1:]))

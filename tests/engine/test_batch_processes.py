@@ -26,15 +26,6 @@ def scans(tmp_path):
     return made
 
 
-def same(one, other):
-    for name in ("measurements.csv", "errors.csv"):
-        assert (one / name).read_bytes() == (other / name).read_bytes()
-    for folder in ("masks", "overlays"):
-        names = sorted(path.name for path in (one / folder).iterdir())
-        assert names == sorted(path.name for path in (other / folder).iterdir() if not path.name.startswith("."))
-        assert all((one / folder / name).read_bytes() == (other / folder / name).read_bytes() for name in names)
-
-
 def test_killed_at_any_moment_the_same_command_gives_the_same_bytes(scans, tmp_path):
     whole, out = tmp_path / "whole", tmp_path / "out"
     assert batches.finished("segment", scans, "--out", whole)[0] == 1
@@ -48,7 +39,7 @@ def test_killed_at_any_moment_the_same_command_gives_the_same_bytes(scans, tmp_p
     code, said, told = batches.finished("segment", scans, "--out", out)
     assert code == 1
     assert "files unchanged since an earlier run" in said
-    same(whole, out)
+    batches.same(whole, out)
     assert json.loads((out / "run.json").read_text())["finished"] is True
 
 
@@ -101,7 +92,7 @@ def test_a_full_disk(scans, tmp_path):
     code, said, _ = batches.finished("segment", scans, "--out", kept / "out")
     assert (code, "unchanged since an earlier run" in said) == (1, True)
     assert batches.finished("segment", scans, "--out", whole)[0] == 1
-    same(whole, kept / "out")
+    batches.same(whole, kept / "out")
 
 
 def test_an_output_that_can_not_be_written(scans, tmp_path):
