@@ -76,7 +76,7 @@ class BatchForm(QWidget):
         layout.addWidget(self.advanced)
 
     def _connect(self) -> None:
-        self.scans.changed.connect(self.look)
+        self.scans.changed.connect(self._folder_changed)
         self.task.currentIndexChanged.connect(self._show_task)
         for line in (self.more.pattern, self.more.series, self.more.instances):
             line.editingFinished.connect(self.look)
@@ -151,6 +151,11 @@ class BatchForm(QWidget):
             batch = self._narrowed()
             self._jobs.call(lambda: look(folder, task, batch), self._take, self._fail)
         self.changed.emit()
+
+    def _folder_changed(self) -> None:
+        """Results of other scans go elsewhere, until a person says where."""
+        self.out.show_path("")
+        self.look()
 
     def stop(self) -> None:
         """Stop looking."""

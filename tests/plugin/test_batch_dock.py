@@ -317,6 +317,23 @@ def test_scale_and_files_are_chosen_and_found_again(running, remembered, tmp_pat
     assert found.settings == SegmentSettings()
 
 
+def test_results_of_other_scans_go_beside_them(running, tmp_path):
+    form = running.form
+    running.choose()
+    assert form.choice().out == running.out
+    other = batches.folder(tmp_path / "others", 1)
+    form.scans.show_path(other)
+    running.settle()
+    assert form.choice().out == tmp_path / "others-head"
+    assert form.out.line.placeholderText() == str(tmp_path / "others-head")
+    form.task.setCurrentIndex(form.task.findData("tumour"))
+    running.settle()
+    assert form.choice().out == tmp_path / "others-tumour"
+    form.show_samples()
+    running.settle()
+    assert form.choice().out.parent == Path.home()
+
+
 def test_a_dock_that_is_closed_stops_and_what_is_done_stays(running, predictor):
     predictor.pause_s = 0.1
     running.start()
