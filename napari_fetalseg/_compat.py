@@ -19,6 +19,17 @@ def focus_canvas(viewer: Any) -> None:
     viewer.window._qt_viewer.canvas.native.setFocus()
 
 
+def make_canvas_current(viewer: Any) -> None:
+    """Make the canvas' OpenGL context the current one, where the viewer has a window.
+
+    When a layer is removed napari flushes at once what is still to be drawn, into whatever context is current. What a
+    resized or a new part of the canvas had to upload is then lost, and to draw that part ends the process.
+    """
+    parts = getattr(getattr(viewer, "window", None), "_qt_viewer", None)
+    if parts is not None:
+        parts.canvas.native.makeCurrent()
+
+
 def being_torn_down(window: Any) -> bool:
     """Return whether a main window is closed by ``viewer.close()``: then its parts went before, and it can't stay."""
     parts = getattr(window, "_qt_viewer", None)

@@ -40,10 +40,12 @@ class Drawing:
         self._viewer = weakref.ref(viewer)
         self.session = session
         self._drawn: list[ResultLayers] = []
+        session.handed.connect(self._on_handed)
         session.added.connect(self._on_added)
         session.changed.connect(self._on_changed)
         session.removed.connect(self._on_removed)
         session.selected.connect(self._on_selected)
+        viewer.layers.events.removing.connect(self._on_layer_removing)
         viewer.layers.events.removed.connect(self._on_layer_removed)
         viewer.layers.events.inserted.connect(self._on_layer_inserted)
         viewer.dims.events.current_step.connect(self._on_step)
@@ -176,6 +178,16 @@ class Drawing:
         candidates = [series.image(), *(drawn.all[:1] if drawn else ())]
         return next((layer for layer in candidates if layer is not None and layer in viewer.layers), None)
 
+    def _on_handed(self, old: Series, new: Series) -> None:
+        """The layers of a series that goes show the next one, where they can: napari takes a second for new ones."""
+        viewer, drawn = self._viewer(), self.layers_of(old)
+        if viewer is None or drawn is None:
+            return
+        there = all(layer in viewer.layers or layer in drawn.waiting for layer in drawn.all)
+        same = (old.settings.task, len(old.geometry.shape)) == (new.settings.task, len(new.geometry.shape))
+        if there and same:
+            drawn.restart(new)
+
     def _on_added(self, series: Series, frames: list[int]) -> None:
         drawn = self.layers_of(series)
         if drawn is None:
@@ -203,12 +215,12 @@ class Drawing:
 
     def _on_removed(self, series: Series, frames: list[int]) -> None:
         viewer, drawn = self._viewer(), self.layers_of(series)
+        if not series.results and series in self.session.series:
+            self.session.series.remove(series)
         if viewer is None or drawn is None:
             return
         if not series.results:
             self._drawn.remove(drawn)
-            if series in self.session.series:
-                self.session.series.remove(series)
             for layer in drawn.all:
                 if layer in viewer.layers:
                     viewer.layers.remove(layer)
@@ -297,6 +309,11 @@ class Drawing:
                 drawn.place(series.geometry)
         if event.type in ("scale", "units") and not any(layer in d.all for d in self._drawn):
             self.session.refresh_spacing(layer)
+
+    def _on_layer_removing(self, _event: Any = None) -> None:
+        viewer = self._viewer()
+        if viewer is not None:
+            _compat.make_canvas_current(viewer)
 
     def _on_layer_removed(self, event: Any) -> None:
         for name in ("scale", "units", "translate", "rotate", "shear", "affine"):

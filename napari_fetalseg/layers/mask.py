@@ -133,6 +133,18 @@ class MaskLayer:
         self._geometry = geometry
         self._quietly(lambda: set_transform(self.layer, geometry.transform))
 
+    def restart(self, geometry: Geometry) -> None:
+        """Begin anew on another image: an empty mask, and nothing to undo."""
+        self._geometry = geometry
+        self._painted, self._dirty = set(), set()
+
+        def begin() -> None:
+            set_transform(self.layer, geometry.transform)
+            self.layer.data = np.zeros(geometry.shape, self.layer.dtype)
+            _compat.forget_history(self.layer)
+
+        self._quietly(begin)
+
     def _quietly(self, action: Callable[[], Any]) -> None:
         self._busy = True
         try:
@@ -178,6 +190,9 @@ class MaskLayer:
 
 
 def set_transform(layer: Any, transform: dict[str, Any]) -> None:
-    """Give a layer another place in the world."""
+    """Give a layer another place in the world. Each change of one is drawn, so what is the same is left alone."""
     for name in ("units", "axis_labels", "scale", "translate", "rotate", "shear", "affine"):
-        setattr(layer, name, transform[name])
+        there, wanted = getattr(layer, name), transform[name]
+        words = name in ("units", "axis_labels")
+        if not (tuple(there) == tuple(wanted) if words else np.array_equal(np.asarray(there), np.asarray(wanted))):
+            setattr(layer, name, wanted)

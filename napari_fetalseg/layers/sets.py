@@ -20,6 +20,9 @@ from napari_fetalseg.session import Session
 _THIN = 0.75
 
 
+_KINDS = ("mask", "ellipse", "callipers", "diameters")
+
+
 def layers_for(session: Session, series: Series, width: float) -> ResultLayers:
     """Make the layers of a series; `width` is that of its lines, in the shapes' coordinates."""
     kind = LesionLayers if series.settings.task == "tumour" else EllipseLayers
@@ -42,10 +45,7 @@ class ResultLayers(ABC):
         self.waiting: list[Any] = []
         self.active: Any = None
         self.series = series
-        image = series.image()
-        name = f"{image.name if image is not None else series.title} ·"
-        end = f" [{series.number}]" if series.number > 1 else ""
-        self._name = f"{name} %s{end}"
+        self._name = _pattern(series)
         lesions = series.settings.task == "tumour"
         self.mask = MaskLayer(
             series.geometry, self._name % "mask", self._mask_edited, lesions=lesions, whole=series.volume
@@ -88,6 +88,16 @@ class ResultLayers(ABC):
     @abstractmethod
     def place(self, geometry: Geometry) -> None:
         """Follow the image to another place or scale."""
+
+    def restart(self, series: Series) -> None:
+        """Show another series in the same layers, with nothing to undo; its results are still to be drawn."""
+        self.deselect()
+        names = {self._name % kind: _pattern(series) % kind for kind in _KINDS}
+        for layer in self.all:
+            layer.name = names.get(layer.name, layer.name)
+        self.series, self._name = series, _pattern(series)
+        self.mask.restart(series.geometry)
+        self.place(series.geometry)
 
     def _session(self) -> Session | None:
         return self._weak()
@@ -284,6 +294,13 @@ class LesionLayers(ResultLayers):
         session = self._session()
         if session is not None:
             session.told.emit(sentence)
+
+
+def _pattern(series: Series) -> str:
+    """Return the name of a series' layers, with a place for what a layer is."""
+    image = series.image()
+    end = f" [{series.number}]" if series.number > 1 else ""
+    return f"{image.name if image is not None else series.title} · %s{end}".replace("%", "%%").replace("%%s", "%s")
 
 
 def _same(one: Ellipse, other: Ellipse) -> bool:

@@ -127,11 +127,17 @@ def test_filters_and_the_counter(folder):
 
 def test_the_queue_goes_round_and_passes_over_what_cannot_be_shown(folder):
     entries = queue.arranged(Store.open(folder).entries(), "given")
-    assert queue.following(entries, None) == "a"
-    assert queue.following(entries, "b") == "c"
-    assert queue.following(entries, "b", {"c", "d"}) == "e"
-    assert queue.following(entries, "e") == "a"
-    assert queue.following(entries[:1], "a") is None
+    assert queue.upcoming(entries, None) == list("abcde")
+    assert queue.upcoming(entries, "d") == list("eabc")
+    assert queue.upcoming(entries, "b", {"c", "d"}) == list("ea")
+    assert queue.upcoming(entries[:1], "a") == []
+
+
+def test_the_worst_comes_next_and_what_was_skipped_last(folder):
+    entries = queue.arranged(Store.open(folder).entries())
+    assert queue.upcoming(entries, "e", skipped=[]) == list("cdba")
+    assert queue.upcoming(entries, "b", skipped=["d", "c"]) == list("eadc")
+    assert queue.upcoming(entries[:1], "c", skipped=["c", "x"]) == []
 
 
 # Deciding

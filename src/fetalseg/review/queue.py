@@ -54,21 +54,33 @@ def _shown(entry: Entry, show: Show) -> bool:
     return entry.state.truth if show == "accepted" else entry.state.value == show
 
 
-def following(queue: Sequence[Entry], item: str | None, leave_out: Container[str] = ()) -> str | None:
-    """Return the item after another one; after the last comes the first, so that skipped ones come again.
+def upcoming(
+    queue: Sequence[Entry],
+    item: str | None,
+    leave_out: Container[str] = (),
+    skipped: Sequence[str] | None = None,
+) -> list[str]:
+    """Return the items that come after the one that is looked at.
 
     Parameters
     ----------
     queue : sequence of Entry
     item : str or None
-        The first is returned where it is None or not in the queue.
+        What is looked at; it need not be in the queue.
     leave_out : container of str
         Items that can't be shown.
+    skipped : sequence of str, optional
+        Where it is given, the first of the queue comes next, wherever `item` stands, and those that were skipped come
+        last. Else those after `item` come, and after the last the first.
     """
     names = [entry.item for entry in queue]
-    at = names.index(item) + 1 if item in names else 0
-    turned = names[at:] + names[:at]
-    return next((name for name in turned if name != item and name not in leave_out), None)
+    if skipped is None:
+        at = names.index(item) + 1 if item in names else 0
+        names = names[at:] + names[:at]
+    else:
+        there = set(names)
+        names = [name for name in names if name not in skipped] + [name for name in skipped if name in there]
+    return [name for name in names if name != item and name not in leave_out]
 
 
 @dataclass(frozen=True)

@@ -113,7 +113,8 @@ def scans(
             continue
         known = _known(store)
         for frame in [None] if volume else range(scan.frames):
-            new = _new(scan, stems[item.name], exam_of(Path(item.name), volume=volume), frame)
+            of_loop = frame if scan.frames > 1 else None
+            new = _new(scan, stems[item.name], exam_of(Path(item.name), volume=volume), of_loop)
             if pipeline is not None and (new.sha256, new.frame or 0) not in known:
                 wanted = None if frame is None else [frame]
                 try:
@@ -135,7 +136,7 @@ def _known(store: Store) -> set[tuple[str, int]]:
 
 
 def _new(scan: Scan, stem: str, group: str, frame: int | None) -> New:
-    if frame is None or scan.frames == 1:
+    if frame is None:
         return New(scan, stem, group)
     return New(scan, f"{stem}_f{frame:04d}", group, frame)
 
@@ -158,24 +159,22 @@ def results(store: Store, folder: Path, images: Path) -> Iterator[Coming]:
     return layout.scans(store, folder, ImportOptions(images=images))
 
 
-def opened(store: Store, pairs: Sequence[tuple[Scan, Result]]) -> Iterator[Coming]:
-    """Yield results that are open, each with its scan: of one frame, or of a volume.
+def opened(store: Store, found: Iterable[tuple[Scan, Result, int | None]]) -> Iterator[Coming]:
+    """Yield results that are open.
 
-    A frame of a loop comes as a scan without a path: its file holds the others as well.
+    Parameters
+    ----------
+    store : Store
+    found : iterable of (Scan, Result, int or None)
+        A scan of one frame, or a volume, its result, and which frame of a loop it is. That of a loop has no path: its
+        file holds the other frames as well.
     """
     volume = tasks.get(store.task).VOLUME
-    for scan, result in pairs:
+    for scan, result, frame in found:
         if result.task != store.task:
             yield scan.name, f"{scan.name}: the result is of the task '{result.task}', the data set of '{store.task}'."
             continue
         stem = folders.stems([scan.name])[scan.name]
-        alone = volume or scan.path is not None
-        name = stem if alone else f"{stem}_f{result.frame:04d}"
-        yield New(
-            scan,
-            name,
-            exam_of(Path(scan.name), volume=volume),
-            None if alone else result.frame,
-            prediction=Prediction.of_result(result),
-            source_sha256="" if scan.path is not None else (result.scan_sha256 or ""),
-        )
+        new = _new(scan, stem, exam_of(Path(scan.name), volume=volume), frame)
+        own = "" if scan.path is not None else (result.scan_sha256 or "")
+        yield replace(new, prediction=Prediction.of_result(result), source_sha256=own)

@@ -1,0 +1,1 @@
+"""The Review dock: a queue of cases, one after another, each accepted, corrected or rejected."""
