@@ -32,6 +32,7 @@ def test_the_installed_manifest_names_what_exists(manifest):
         "Segment",
         "Measurements",
         "Correct",
+        "Review",
         "Growth",
         "Follow-up",
         "Train",
