@@ -20,11 +20,13 @@ from fetalseg.errors import DatasetError, FetalSegError
 from fetalseg.review import queue
 from fetalseg.review.case import Case
 from fetalseg.review.journal import Decision, Verdict
+from fetalseg.review.queue import Order, Show
 from fetalseg.review.review import Review
 from fetalseg.settings import SegmentSettings
 from napari_fetalseg import workers
 from napari_fetalseg.review import filling
 from napari_fetalseg.review.ahead import Ahead
+from napari_fetalseg.review.filling import Bring, Step
 from napari_fetalseg.review.keeping import Keeper
 from napari_fetalseg.review.lane import Lane
 from napari_fetalseg.review.stage import Shown, Stage
@@ -122,7 +124,7 @@ class Desk:
 
     # Opening and closing
 
-    def open(self, folder: Path, annotator: str, settings: SegmentSettings, bring: filling.Bring | None = None) -> None:
+    def open(self, folder: Path, annotator: str, settings: SegmentSettings, bring: Bring | None = None) -> None:
         """Open a data set in the background, go on where its review stood, and let scans come into it."""
         self.close()
 
@@ -176,7 +178,7 @@ class Desk:
         self.close()
         self.keeper.release()
 
-    def _came(self, step: filling.Step) -> None:
+    def _came(self, step: Step) -> None:
         told, self.entries = step
         self.listed.emit()
         self.filled.emit(told)
@@ -198,7 +200,7 @@ class Desk:
 
     # Going from case to case
 
-    def arrange(self, order: queue.Order | None = None, show: queue.Show | None = None) -> None:
+    def arrange(self, order: Order | None = None, show: Show | None = None) -> None:
         """Choose order and filter."""
         self.order, self.show = order or self.order, show or self.show
         self.listed.emit()

@@ -91,4 +91,5 @@ def with_drawing(result: Result, drawing: Drawing) -> Result:
 
 def _filled(annotation: Annotation) -> np.ndarray:
     assert annotation.ellipse is not None
-    return ellipses.mask(annotation.ellipse, (annotation.mask.shape[0], annotation.mask.shape[1])) != 0
+    filled: np.ndarray = ellipses.mask(annotation.ellipse, (annotation.mask.shape[0], annotation.mask.shape[1])) != 0
+    return filled
