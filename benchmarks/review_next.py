@@ -83,7 +83,9 @@ def phantoms(folder: Path, number: int) -> Path:
 def tell(what: str, seconds: list[float]) -> None:
     """Print median, 95th percentile and the longest, in ms."""
     ms = np.array(seconds) * 1000
-    print(f"{what:<38} median {np.median(ms):6.0f} ms   95 % {np.percentile(ms, 95):6.0f} ms   longest {ms.max():6.0f} ms")
+    print(
+        f"{what:<38} median {np.median(ms):6.0f} ms   95 % {np.percentile(ms, 95):6.0f} ms   longest {ms.max():6.0f} ms"
+    )
 
 
 def wait(done) -> None:

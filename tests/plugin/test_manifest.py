@@ -63,11 +63,12 @@ def test_the_settings_in_the_manifest_are_the_engines(manifest, task):
 
 def test_every_setting_can_be_chosen_for_some_task_but_a_slice_belongs_to_its_scan():
     chosen = {name for names in preferences.CHOICES.values() for name in names}
+    # A door chooses its backend by itself.
     assert chosen == set(SegmentSettings().to_dict()) - {
         "task",
         "slice",
         "backend",
-    }  # a door chooses its backend by itself
+    }
 
 
 @pytest.fixture
