@@ -150,6 +150,7 @@ class ReviewWidget(Dock):
             (desk.filled, self._on_filled),
             (desk.failed, self._on_failed),
             (desk.told, self._on_told),
+            (session.review_asked, self._on_asked),
             (session.changed, self._on_changed),
             (session.added, self._on_rows),
             (session.removed, self._on_rows),
@@ -158,6 +159,7 @@ class ReviewWidget(Dock):
             (self.viewer.events.theme, self._on_theme),
         ):
             self._listen(signal, slot)
+        self._listen(session.review_asked, self._on_review_asked)
         self._on_theme()
         # In this order: what is drawn is written before anything is let go of.
         self._undo[:0] = [self.desk.release, self.setup.stop, self.tools.release, self._second.stop]
@@ -196,6 +198,11 @@ class ReviewWidget(Dock):
         preferences.remember("review", "annotator", annotator)
         self.desk.open(Path(folder), annotator, preferences.load(task), bring)
 
+    def _on_asked(self, results: Any, scans: Any, task: str) -> None:
+        """Another dock wants a run's results to be reviewed."""
+        self.change.setChecked(True)
+        self.setup.offer_results(Path(results), Path(scans), task)
+
     def _on_opened(self, review: Any) -> None:
         if not self.open:
             return
@@ -213,6 +220,14 @@ class ReviewWidget(Dock):
             self.title.setToolTip(str(review.store.folder))
             self._second.start()
         self._tick()
+
+    def _on_review_asked(self, results: Path, images: Path, task: str) -> None:
+        """Another dock has results to be reviewed: all that is left to choose is the data set."""
+        self._show_setup(True)
+        self.change.setChecked(True)
+        self.setup.offer(results, images, task)
+        self.order.setCurrentIndex(self.order.findData("worst"))
+        self.order.activated.emit(self.order.currentIndex())
 
     def _show_setup(self, on: bool) -> None:
         self.setup.setVisible(on)

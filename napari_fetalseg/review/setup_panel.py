@@ -93,6 +93,8 @@ class SetupPanel(QWidget):
         self._problem = "Choose a data set first."
         self._job: workers.Job | None = None
         self._asking: workers.Job | None = None
+        self._images: tuple[Path, Path] | None = None  # a folder of results, and that of its scans, where it is known
+        self._offered: tuple[Path, Path] | None = None  # a run's results, and the scans that they are of
         self._make_parts()
         self._lay_out()
         self.choose.clicked.connect(self._ask_dataset)
@@ -145,6 +147,15 @@ class SetupPanel(QWidget):
         layout.addLayout(form)
         layout.addWidget(self.button)
         layout.addWidget(self.reason)
+
+    def offer_results(self, results: Path, images: Path, task: str) -> None:
+        """Choose a run's results, whose scans lie in a folder that is known."""
+        self.source.setCurrentIndex(RESULTS)
+        self.scans.setText(str(results))
+        self._images = results, images
+        if self.found is None or self.found.task is None:
+            self.task.setCurrentIndex(self.task.findData(task))
+        self.refresh()
 
     def follow_theme(self, theme: str) -> None:
         """Look as napari does."""
@@ -210,6 +221,15 @@ class SetupPanel(QWidget):
 
     # Starting
 
+    def offer(self, results: Path, images: Path, task: str) -> None:
+        """Choose a run's results as what comes in; the data set is left for a person to choose."""
+        self._offered = (results.absolute(), images)
+        self.source.setCurrentIndex(RESULTS)
+        self.scans.setText(str(results))
+        if self.found is None or self.found.task is None:
+            self.task.setCurrentIndex(self.task.findData(task))
+        self.refresh()
+
     def problem(self) -> str:
         """Why it can't be started; nothing when it can."""
         source = self.source.currentIndex()
@@ -245,7 +265,9 @@ class SetupPanel(QWidget):
             return
         source = self.source.currentIndex()
         scans = Path(self.scans.text().strip()).expanduser().absolute()
-        if source == RESULTS:
+        if source == RESULTS and self._offered is not None and self._offered[0] == scans:
+            self._with_images(scans, self._offered[1])
+        elif source == RESULTS:
             self._asking = workers.call(
                 lambda: sources.images_of(scans), lambda found: self._with_images(scans, found), self.failed.emit
             )

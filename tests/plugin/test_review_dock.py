@@ -131,7 +131,7 @@ def test_a_queue_of_six_is_worked_through(reviewing, qtbot):
     reviewing.press(Qt.Key.Key_N)
     assert desk.item == order[1]
     assert Store.open(reviewing.set).get(order[0]).state is Status.ACCEPTED
-    assert len(viewer.layers) == 4, "the case before went with its layers"
+    qtbot.waitUntil(lambda: len(viewer.layers) == 4)  # the case before goes with its layers
 
     labels = reviewing.labels
     own = labels.data.copy()
@@ -172,7 +172,7 @@ def test_a_queue_of_six_is_worked_through(reviewing, qtbot):
     reviewing.paint()
     on_screen = reviewing.labels.data.copy()
     reviewing.widget.release()
-    assert len(viewer.layers) == 0, "a case that is not watched over does not stay open"
+    qtbot.waitUntil(lambda: len(viewer.layers) == 0)  # a case that is not watched over does not stay open
     viewer.window.remove_dock_widget(reviewing.dock)
 
     again = Reviewing(viewer, qtbot, reviewing.folder)
@@ -418,3 +418,21 @@ def test_an_ellipse_that_was_dragged_is_what_is_accepted(reviewing):
     store = Store.open(reviewing.set)
     assert store.get(item).ellipse == wanted
     np.testing.assert_array_equal(store.annotation(store.get(item)).mask, ellipses.mask(wanted, SHAPE))
+
+
+def test_results_of_a_run_are_offered_by_another_dock(reviewing):
+    results, scans = reviewing.folder / "out", reviewing.folder / "scans"
+    reviewing.desk._stage.session.review_asked.emit(results, scans, "tumour")
+    setup = reviewing.widget.setup
+    assert setup.source.currentText() == "results of fetalseg segment"
+    assert setup.scans.text() == str(results)
+    assert setup.task.currentData() == "tumour"
+    assert not setup.isHidden()
+    asked = []
+    setup.start.connect(lambda *what: asked.append(what))
+    setup.show_folder(reviewing.set)
+    reviewing.settle()
+    setup.name.setText("Anna")
+    setup.press()
+    (what,) = asked
+    assert what[3] == filling.FromResults(results, scans)
