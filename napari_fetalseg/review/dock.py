@@ -90,7 +90,7 @@ class ReviewWidget(Dock):
         self.note = WrappedLabel()
         self.error = ErrorBox()
         self.status = LinkLabel(again=self.desk.again, keys=self.show_keys)
-        self.at_work = QWidget()
+        self.at_work, self.room = QWidget(), QWidget()  # below the questions there is room where there are no cases
 
     def _lay_out(self) -> None:
         top, choices, coming = QHBoxLayout(), QHBoxLayout(), QHBoxLayout()
@@ -114,8 +114,8 @@ class ReviewWidget(Dock):
         inside = QWidget()
         layout = QVBoxLayout(inside)
         layout.addLayout(top)
-        for widget in (self.setup, self.at_work, self.note, self.error):
-            layout.addWidget(widget, int(widget is self.at_work))
+        for widget in (self.setup, self.at_work, self.note, self.error, self.room):
+            layout.addWidget(widget, int(widget in (self.at_work, self.room)))
         layout.addWidget(self.status)
         self._fill(inside)
 
@@ -150,7 +150,6 @@ class ReviewWidget(Dock):
             (desk.filled, self._on_filled),
             (desk.failed, self._on_failed),
             (desk.told, self._on_told),
-            (session.review_asked, self._on_asked),
             (session.changed, self._on_changed),
             (session.added, self._on_rows),
             (session.removed, self._on_rows),
@@ -198,15 +197,11 @@ class ReviewWidget(Dock):
         preferences.remember("review", "annotator", annotator)
         self.desk.open(Path(folder), annotator, preferences.load(task), bring)
 
-    def _on_asked(self, results: Any, scans: Any, task: str) -> None:
-        """Another dock wants a run's results to be reviewed."""
-        self.change.setChecked(True)
-        self.setup.offer_results(Path(results), Path(scans), task)
-
     def _on_opened(self, review: Any) -> None:
         if not self.open:
             return
         self.at_work.setVisible(review is not None)
+        self.room.setVisible(review is None)
         self.change.setVisible(review is not None)
         self.change.setChecked(review is None)
         self._show_setup(review is None)

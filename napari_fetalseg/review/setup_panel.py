@@ -93,7 +93,6 @@ class SetupPanel(QWidget):
         self._problem = "Choose a data set first."
         self._job: workers.Job | None = None
         self._asking: workers.Job | None = None
-        self._images: tuple[Path, Path] | None = None  # a folder of results, and that of its scans, where it is known
         self._offered: tuple[Path, Path] | None = None  # a run's results, and the scans that they are of
         self._make_parts()
         self._lay_out()
@@ -147,15 +146,6 @@ class SetupPanel(QWidget):
         layout.addLayout(form)
         layout.addWidget(self.button)
         layout.addWidget(self.reason)
-
-    def offer_results(self, results: Path, images: Path, task: str) -> None:
-        """Choose a run's results, whose scans lie in a folder that is known."""
-        self.source.setCurrentIndex(RESULTS)
-        self.scans.setText(str(results))
-        self._images = results, images
-        if self.found is None or self.found.task is None:
-            self.task.setCurrentIndex(self.task.findData(task))
-        self.refresh()
 
     def follow_theme(self, theme: str) -> None:
         """Look as napari does."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from napari.components import ViewerModel
 from napari.components.grid import GridCanvas
 from napari.layers import Image, Labels, Shapes
 
@@ -98,3 +99,18 @@ def test_the_grid_can_be_split_by_layer_and_back():
     assert grid.position(0, layers) == (-1, -1)
     _compat.unsplit_grid(grid)
     assert [grid.position(i, layers) for i in range(1, 3)] == [(0, 0), (0, 1)]
+
+
+def test_a_layer_is_removed_while_the_canvas_is_current(make_napari_viewer, monkeypatch):
+    """What a part of the canvas still had to upload is flushed when a layer goes: elsewhere it would be lost."""
+    from napari_fetalseg.layers.drawing import drawing_of
+
+    viewer = make_napari_viewer()
+    held = drawing_of(viewer)
+    viewer.add_image(np.zeros((9, 9)))
+    told = []
+    monkeypatch.setattr(viewer.window._qt_viewer.canvas.native, "makeCurrent", lambda: told.append(len(viewer.layers)))
+    viewer.layers.clear()
+    assert told == [1], "before the layer goes"
+    _compat.make_canvas_current(ViewerModel())  # without a window
+    assert held.session is not None
