@@ -10,7 +10,7 @@ import threading
 import psutil
 import pytest
 from qtpy.QtCore import QTimer
-from qtpy.QtWidgets import QApplication, QMessageBox
+from qtpy.QtWidgets import QApplication, QMessageBox, QScrollArea
 
 from fetalseg.models import catalogue
 from fetalseg.training.events import EVENTS
@@ -119,6 +119,10 @@ def test_a_data_set_is_shown_with_its_groups_states_and_split(dock, qtbot):
     dock.form.kept_out.setValue(0)
     assert "keep more out" in plain(dock.reason)
     assert not dock.button.isEnabled()
+    scroll = dock.findChild(QScrollArea)
+    labels = (dock.form.data.told, dock.form.start_line, dock.form.split_line)
+    whole = lambda: all(label.height() >= label.heightForWidth(label.width()) for label in labels)  # noqa: E731
+    qtbot.waitUntil(lambda: scroll.widget().width() <= scroll.viewport().width() and whole(), timeout=PATIENCE)
     titles = [dock.form.start.itemText(at) for at in range(dock.form.start.count())]
     assert titles[0] == "U-Net (default)"
     assert {"SegNet", "Tiny · tiny", "New U-Net", "New SegNet"} <= set(titles)
