@@ -343,6 +343,7 @@ class ReviewWidget(Dock):
             parts.append(f"this case {said.lasted(keeper.clock.seconds())}")
             if result is not None:
                 parts.append(html.escape(said.changed(result)))
+            parts.append(html.escape(said.origin(shown.case.entry)))
         if desk.waiting and not desk.busy:
             some = f"{desk.waiting} decision{'s wait' if desk.waiting > 1 else ' waits'} in the journal"
             parts.append(f"<span style='color:{AMBER}'><b>!</b> {some}</span> {link('again', 'try again')}")

@@ -6,8 +6,11 @@ import html
 import math
 from dataclasses import replace
 
+from fetalseg import tasks
+from fetalseg.dataset.entry import Entry
 from fetalseg.dataset.summary import Summary
 from fetalseg.result import Result
+from napari_fetalseg import spacing as spacings
 from napari_fetalseg import wording
 
 
@@ -25,6 +28,12 @@ def changed(result: Result) -> str:
             what = "HC " if quantity == "hc" else ""
             return f"changed {what}{abs(now - before):.{digits}f}{wording.unit(result, quantity)}"
     return "changed"
+
+
+def origin(entry: Entry) -> str:
+    """Return the model that drew a case, and its scale: ``unet · 0.154 mm/px``."""
+    volume = bool(tasks.get(entry.task).VOLUME)
+    return f"{entry.model or 'no model'} · {spacings.text(entry.spacing, volume)}"
 
 
 def heading(item: str, result: Result) -> str:

@@ -7,7 +7,7 @@ import html
 from dataclasses import dataclass
 from pathlib import Path
 
-from qtpy.QtCore import Signal
+from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import (
     QComboBox,
     QFileDialog,
@@ -66,7 +66,8 @@ def look_at(folder: Path, annotator: str) -> Found:
         except OSError as error:
             raise DatasetError(f"{folder} can't be read: {error.strerror}.") from error
         if other:
-            Store.open(folder)  # it says what is wrong with one that is damaged
+            if (folder / folders.ABOUT).exists():
+                Store.open(folder)  # it says what is wrong with one that is damaged
             raise DatasetError(f"{folder} holds other files. Choose a data set, or an empty folder to begin one.")
         return Found(None, "A new data set is begun here.")
     store = Store.open(folder)
@@ -126,6 +127,7 @@ class SetupPanel(QWidget):
         self.scans.setAccessibleName("Folder")
         self.button = QPushButton("Start")
         self.reason = WrappedLabel()
+        self.reason.setTextFormat(Qt.TextFormat.PlainText)
 
     def _lay_out(self) -> None:
         data, come = QVBoxLayout(), QVBoxLayout()
@@ -246,7 +248,9 @@ class SetupPanel(QWidget):
         problem = self.problem()
         self.button.setEnabled(not problem)
         self.button.setToolTip(problem)
-        self.reason.setText(html.escape(problem) if problem != self._problem or self.found is not None else "")
+        # What is wrong with the folder stands under it already.
+        there = problem == self._problem and html.escape(problem) in self.said.text()
+        self.reason.setText("" if there else problem)
 
     def press(self) -> None:
         """Start."""
