@@ -20,7 +20,7 @@ import pytest
 
 import batches
 from fetalseg import cli
-from fetalseg.batch import cluster
+from fetalseg.batch import cluster, cluster_task
 from fetalseg.batch.run import Batch, run
 from fetalseg.errors import Cancelled, ClusterError, ModelError, OutputError, SettingsError
 from fetalseg.settings import BatchSettings, SegmentSettings
@@ -130,6 +130,11 @@ class Given(Future):
 
     key = ""
 
+    @property
+    def status(self):
+        failed = self.exception()
+        return "cancelled" if isinstance(failed, CancelledError) else "error" if failed else "finished"
+
 
 class Client:
     """Stands in for Dask's client."""
@@ -162,6 +167,9 @@ class Client:
         else:
             self.through += 1
             future.set_result(done)
+
+    def gather(self, futures, errors):
+        return {key: None if future.exception() else future.result() for key, future in futures.items()}
 
     def cancel(self, futures, force):
         self.called_back += len(futures)
@@ -294,7 +302,7 @@ def test_a_worker_that_does_not_see_a_file(scans, tmp_path):
     """Another computer's disk: ends the run. A file that is gone everywhere is a row."""
 
     def elsewhere(number, done):
-        return cluster._Done({**done.outcome, "status": "error", "error": "gone"}, "node7", seen=False)
+        return cluster_task.Done({**done.outcome, "status": "error", "error": "gone"}, "node7", seen=False)
 
     with pytest.raises(ClusterError, match=r"worker on node7 does not see .*000\.png\. Workers must reach inputs"):
         events(scans, tmp_path / "out", Client(change=elsewhere))
@@ -306,20 +314,20 @@ def test_a_worker_that_does_not_see_a_file(scans, tmp_path):
 
 def test_a_worker_that_is_set_up_otherwise(scans, tmp_path, monkeypatch):
     with Batch([scans], tmp_path / "out", HEAD) as made:
-        shipped = cluster._shipped("run", made.worker)
+        shipped = cluster_task.shipped("run", made.worker)
         item = pickle.dumps(made.plan()[0])
-        assert cluster.do(shipped, item).outcome["status"] == "ok"
+        assert cluster_task.do(shipped, item).outcome["status"] == "ok"
         made.worker.out = tmp_path / "nowhere"
         with pytest.raises(ClusterError, match=r"does not see the results' folder .*nowhere\. .*\(The worker on "):
-            cluster.do(cluster._shipped("a", made.worker), item)
+            cluster_task.do(cluster_task.shipped("a", made.worker), item)
         assert not (tmp_path / "nowhere").exists()
         made.worker.out, made.worker.model_sha256 = tmp_path / "out", "0" * 64
         with pytest.raises(ModelError, match=r"A worker has another model 'default' \(unet"):
-            cluster.do(cluster._shipped("b", made.worker), item)
-        other = cluster._shipped("c", made.worker)
-        monkeypatch.setattr(cluster, "__version__", "99.0")
+            cluster_task.do(cluster_task.shipped("b", made.worker), item)
+        other = cluster_task.shipped("c", made.worker)
+        monkeypatch.setattr(cluster_task, "__version__", "99.0")
         with pytest.raises(ClusterError, match=r"A worker has napari-fetalseg 99\.0, and the run "):
-            cluster.do(other, item)
+            cluster_task.do(other, item)
 
 
 def test_paths_are_absolute_for_workers(tmp_path, monkeypatch):
@@ -328,7 +336,7 @@ def test_paths_are_absolute_for_workers(tmp_path, monkeypatch):
     (tmp_path / "exams.csv").write_text("file,scan_date,lmp\n000.png,2024-05-20,2024-01-01\n")
     settings = BatchSettings(spacing_csv="sizes.csv", exams="exams.csv")
     with Batch([Path("scans")], Path("out"), HEAD, settings) as made:
-        _, _, data = pickle.loads(cluster._shipped("run", made.worker))
+        _, _, data = pickle.loads(cluster_task.shipped("run", made.worker))
         there = pickle.loads(data)
         assert (there.out, made.worker.out) == (tmp_path / "out", Path("out"))
         assert there.batch.spacing_csv == str(tmp_path / "sizes.csv")

@@ -9,31 +9,24 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import copy
 import logging
 import os
 import pickle
 import queue
-import signal
-import socket
 import threading
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from concurrent import futures
-from dataclasses import dataclass, replace
-from functools import lru_cache
+from dataclasses import replace
 from importlib.util import find_spec
 from itertools import count, islice
-from pathlib import Path
 from typing import Any
 
-from fetalseg import __version__, tasks
+from fetalseg.batch import cluster_task
 from fetalseg.batch.run import Batch, Event
 from fetalseg.batch.work import Item, Outcome, Work, Worker
-from fetalseg.errors import Cancelled, ClusterError, FetalSegError, ModelError, SettingsError
-from fetalseg.io.folders import JOURNAL
-from fetalseg.models import catalogue
+from fetalseg.errors import Cancelled, ClusterError, FetalSegError, SettingsError
 from fetalseg.pipeline import Cancel
 
 # Scans that are handed out at a time, for each thread of the workers and at least: the next is there when one is done,
@@ -43,7 +36,6 @@ _EACH, _LEAST = 3, 8
 _LOOK_S, _ALONE_S, _ANSWER_S = 2.0, 5.0, 15.0
 _TICK_S = 0.1
 _KEEPS = "What was finished is kept; the same command goes on from there."
-_SHARED = "Workers must reach inputs and results under the same paths as this computer, as on a disk that all share."
 
 
 def demand() -> None:
@@ -121,7 +113,7 @@ def started(workers: int) -> Iterator[Cluster]:
             memory_limit=0,
             env={"OMP_NUM_THREADS": threads},
             config={"distributed.worker.profile.enabled": False},
-            preload=[*dask.config.get("distributed.worker.preload"), __name__],
+            preload=[*dask.config.get("distributed.worker.preload"), cluster_task.__name__],
             silence_logs=level,
         ) as local,
         Client(local, set_as_default=False) as client,
@@ -212,9 +204,11 @@ class _Hands:
     def __init__(self, client: Any, worker: Worker) -> None:
         self._client, self._worker = client, worker
         self._out: dict[str, tuple[Any, Item]] = {}
-        self._heard: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
+        self._done: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._came: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
         self._run, self._number = uuid.uuid4().hex, count()
-        self._shipped = _shipped(self._run, worker)
+        self._shipped = cluster_task.shipped(self._run, worker)
+        threading.Thread(target=self._fetch, daemon=True).start()
 
     def __len__(self) -> int:
         return len(self._out)
@@ -223,18 +217,28 @@ class _Hands:
         """Hand out scans."""
         for item in items:
             key = f"fetalseg-{self._run}-{next(self._number)}"
-            there = replace(item, input=replace(item.input, path=_absolute(item.input.path)))
-            future = self._client.submit(do, self._shipped, pickle.dumps(there), key=key, pure=False)
+            there = replace(item, input=replace(item.input, path=cluster_task.absolute(item.input.path)))
+            future = self._client.submit(cluster_task.do, self._shipped, pickle.dumps(there), key=key, pure=False)
             self._out[key] = (future, item)
-            future.add_done_callback(self._hear)
+            future.add_done_callback(self._done.put)
 
-    def _hear(self, future: Any) -> None:
-        """Fetch what became of a scan, in Dask's own thread: where its worker is lost this waits until it is redone."""
-        try:
-            became = future.result()
-        except BaseException as error:
-            became = error
-        self._heard.put((future.key, became))
+    def _fetch(self) -> None:
+        """Fetch what became of scans, all that are done at once; where a worker was lost it waits for another."""
+        while (future := self._done.get()) is not None:
+            some = {future.key: future}
+            with contextlib.suppress(queue.Empty):
+                while (future := self._done.get_nowait()) is not None:
+                    some[future.key] = future
+            try:
+                became = self._client.gather(some, errors="skip")
+            except BaseException as error:
+                became = dict.fromkeys(some, error)
+            for key, one in some.items():
+                if (outcome := became.get(key)) is None:
+                    outcome = one.exception() if one.status == "error" else futures.CancelledError()
+                self._came.put((key, outcome))
+            if future is None:
+                return
 
     def take(self, *, wait: bool = True) -> Iterator[Outcome]:
         """Yield the outcomes that have come back; wait a moment for the first.
@@ -246,7 +250,7 @@ class _Hands:
         """
         with contextlib.suppress(queue.Empty):
             while True:
-                key, became = self._heard.get(timeout=_TICK_S if wait else 0)
+                key, became = self._came.get(timeout=_TICK_S if wait else 0)
                 wait = False
                 _, item = self._out.pop(key, (None, None))
                 if item is not None:
@@ -255,9 +259,11 @@ class _Hands:
     def _outcome(self, item: Item, became: Any) -> Outcome:
         from distributed import KilledWorker
 
-        if isinstance(became, _Done):
+        if isinstance(became, cluster_task.Done):
             if not became.seen and item.input.path.exists():
-                raise ClusterError(f"The worker on {became.host} does not see {item.input.path}. {_SHARED} {_KEEPS}")
+                raise ClusterError(
+                    f"The worker on {became.host} does not see {item.input.path}. {cluster_task.SHARED} {_KEEPS}"
+                )
             return became.outcome
         if isinstance(became, KilledWorker):
             text = f"{item.name}: all workers that took it ended before it was done. Does their memory suffice?"
@@ -275,106 +281,9 @@ class _Hands:
         """Call back what is still out."""
         out = [future for future, _ in self._out.values()]
         self._out.clear()
+        self._done.put(None)
         if out and self._client.status == "running":
             self._client.cancel(out, force=True)
-
-
-# What follows runs in the workers.
-
-
-@dataclass(frozen=True)
-class _Done:
-    """What became of a scan, and where; `seen` tells whether its file was there."""
-
-    outcome: Outcome
-    host: str
-    seen: bool
-
-
-# A worker with several threads does what a run on one computer does: it reads, segments and writes different scans at
-# the same time, and each step one scan at a time.
-_ARRIVING, _READING, _SEGMENTING, _WRITING = (threading.Lock() for _ in range(4))
-
-
-def do(shipped: bytes, item: bytes) -> _Done:
-    """Do a scan in a worker: read it, segment it, write its files.
-
-    Parameters
-    ----------
-    shipped, item : bytes
-        What the run and the scan are, pickled.
-
-    Raises
-    ------
-    FetalSegError
-        What ends the run: the disk is full, the model can't be loaded, or `_arrived` refuses.
-    """
-    host = socket.gethostname()
-    try:
-        with _ARRIVING:
-            worker = _arrived(shipped)
-        one: Item = pickle.loads(item)
-        with _READING:
-            work = worker.read(one)
-        with _SEGMENTING:
-            work = worker.segment(work)
-        with _WRITING:
-            outcome = worker.write(work)
-    except FetalSegError as error:
-        raise type(error)(f"{error} (The worker on {host}.)") from error
-    return _Done(outcome, host, outcome["status"] != "error" or bool(one.input.error) or one.input.path.exists())
-
-
-def dask_setup(_: object) -> None:
-    """Leave Ctrl-C to the process that started this one; Dask calls it in each worker of `started`."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-def _shipped(run: str, worker: Worker) -> bytes:
-    """Return what every task of a run carries: small, since the network is loaded by the workers themselves."""
-    there = copy.copy(worker)
-    batch, chart = worker.batch, worker.growth.chart
-    model = worker.settings.model
-    there.out = _absolute(worker.out)
-    # Workers stand in other folders.
-    there.settings = replace(worker.settings, model=str(_absolute(model)) if Path(model).is_dir() else model)
-    named = {name: getattr(batch, name) for name in ("spacing_csv", "exams")}
-    there.batch = replace(batch, **{name: str(_absolute(path)) for name, path in named.items() if path is not None})
-    there.growth = replace(worker.growth, chart=str(_absolute(chart)) if Path(chart).is_file() else chart)
-    return pickle.dumps((__version__, run, pickle.dumps(there)))
-
-
-@lru_cache(maxsize=1)
-def _arrived(shipped: bytes) -> Worker:
-    """Return the run's worker: the same for all its tasks in this process, so that the network is loaded once.
-
-    Raises
-    ------
-    ClusterError
-        If this process has another version, or does not see the results' folder.
-    ModelError
-        If it has another model of that name.
-    """
-    version, _, data = pickle.loads(shipped)
-    if version != __version__:
-        raise ClusterError(
-            f"A worker has napari-fetalseg {__version__}, and the run {version}. Install the same everywhere."
-        )
-    worker: Worker = pickle.loads(data)
-    if not (worker.out / JOURNAL).is_file():
-        raise ClusterError(f"A worker does not see the results' folder {worker.out}. {_SHARED}")
-    if tasks.get(worker.settings.task).MODEL:
-        found = catalogue.find(worker.settings.task, worker.settings.model).card
-        if found.sha256 != worker.model_sha256:
-            raise ModelError(
-                f"A worker has another model '{worker.settings.model}' ({found.name} {found.version}). Put the model "
-                "where all reach it and give its folder with --model."
-            )
-    return worker
-
-
-def _absolute(path: str | Path) -> Path:
-    return Path(os.path.abspath(path))
 
 
 @contextlib.contextmanager
