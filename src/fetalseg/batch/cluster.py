@@ -188,7 +188,10 @@ class Cluster:
         now = time.monotonic()
         if now - self._looked >= _LOOK_S and self._client.status == "running":
             self._looked = now
-            threads = sum(self._client.nthreads().values())
+            try:
+                threads = sum(self._client.nthreads().values())
+            except OSError:  # the scans that are out will tell
+                return self._room
             self._room = max(_LEAST, _EACH * threads)
             if threads:
                 self._alone, self._told = now, False
@@ -270,8 +273,8 @@ class _Hands:
             return self._worker.write(Work(item, error=text))
         if isinstance(became, FetalSegError):
             raise became
-        if isinstance(became, asyncio.CancelledError | futures.CancelledError):
-            raise ClusterError(f"The scheduler has ended, or was started anew. {_KEEPS}") from became
+        if isinstance(became, asyncio.CancelledError | futures.CancelledError | OSError):  # tasks raise no OSError
+            raise ClusterError(f"The scheduler has ended, was started anew, or can't be reached. {_KEEPS}") from became
         raise ClusterError(
             f"A worker can't do its part ({type(became).__name__}: {became}). Scheduler and workers need the same "
             "napari-fetalseg with its extra 'cluster', and the same packages, as this computer."
@@ -283,7 +286,8 @@ class _Hands:
         self._out.clear()
         self._done.put(None)
         if out and self._client.status == "running":
-            self._client.cancel(out, force=True)
+            with contextlib.suppress(OSError):
+                self._client.cancel(out, force=True)
 
 
 @contextlib.contextmanager
