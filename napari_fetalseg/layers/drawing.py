@@ -135,9 +135,9 @@ class Drawing:
         if image is None or image not in viewer.layers or viewer.canvas.grid.enabled:
             return
         image.visible = True
-        at = viewer.layers.index(image)
         with_results = [s.image() for s in self.session.series]
-        above = [layer for layer in viewer.layers[at + 1 :] if layer in with_results]
+        there = list(viewer.layers)  # a slice of napari's own list is a second one, with all its connections
+        above = [layer for layer in there[there.index(image) + 1 :] if layer in with_results]
         for drawn in self._drawn:
             if drawn.series.image() in above:
                 for layer in drawn.all:

@@ -140,7 +140,10 @@ class MaskLayer:
 
         def begin() -> None:
             set_transform(self.layer, geometry.transform)
-            self.layer.data = np.zeros(geometry.shape, self.layer.dtype)
+            if self.layer.data.shape == geometry.shape:
+                self.layer.data[...] = 0  # drawn with what is written next
+            else:
+                self.layer.data = np.zeros(geometry.shape, self.layer.dtype)
             _compat.forget_history(self.layer)
 
         self._quietly(begin)

@@ -69,6 +69,7 @@ class Stage:
         data, looks, kind = reader.layer_of(case.scan, film=not volume)
         looks["name"] = case.entry.item
         layer = Layer.create(data, looks, kind)
+        viewer.dims.ndisplay = 2  # each case is looked at, and painted on, flat
         old = self.shown
         if old is not None and not self._makes_room(old, layer):
             self.clear()
