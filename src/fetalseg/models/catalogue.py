@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 BUNDLED = Path(__file__).parent / "bundled"
 #: The bundled default model of each task.
 DEFAULTS = {"head": "unet", "tumour": "unet"}
+#: In the user's folder: the default that was chosen for each task.
+DEFAULTS_FILE = "defaults.json"
 
 
 @dataclass(frozen=True)
@@ -63,10 +67,28 @@ def user_folder() -> Path:
     return Path(chosen) if chosen else user_data_path("napari-fetalseg", appauthor=False) / "models"
 
 
+def place(task: str, name: str) -> Path:
+    """Return the folder of an installed model of that name."""
+    return user_folder() / f"{task}_{name}"
+
+
+def chosen_defaults() -> dict[str, str]:
+    """Return the default that the user chose for each task, by name.
+
+    A missing or damaged file chooses nothing: the bundled models are then the defaults.
+    """
+    try:
+        values = json.loads((user_folder() / DEFAULTS_FILE).read_text(encoding="utf-8"))
+        return {str(task): str(name) for task, name in values.items()}
+    except (OSError, ValueError, AttributeError):
+        return {}
+
+
 def models(task: str | None = None) -> list[Model]:
     """Return the models of a task, or of all, the default first; a damaged card is left out (see `problems`)."""
-    found = [m for m in _known()[0] if task in (None, m.card.task)]
-    firsts = {name: default_name(name) for name in {m.card.task for m in found}}
+    known, _ = _known()
+    found = [m for m in known if task in (None, m.card.task)]
+    firsts = {of: _default_of(of, known) for of in {m.card.task for m in found}}
     return sorted(found, key=lambda m: (m.card.task, m.card.name != firsts[m.card.task], m.card.name))
 
 
@@ -90,7 +112,11 @@ def default_name(task: str) -> str:
 
     The one that the user chose; the bundled one where none was chosen, or where that is missing or damaged.
     """
-    model, _ = _chosen(task)
+    return _default_of(task, _known()[0])
+
+
+def _default_of(task: str, known: Sequence[Model]) -> str:
+    model, _ = _chosen(task, known)
     return model.card.name if model else DEFAULTS.get(task, "")
 
 
@@ -98,12 +124,16 @@ def problems(task: str | None = None) -> list[str]:
     """Return a sentence on each installed model that is damaged, and on what is used instead of a default."""
     found, said = _known()
     said = said + [words for m in found if not m.bundled and task in (None, m.card.task) and (words := m.damage())]
-    return said + [words for of in ([task] if task else sorted(DEFAULTS)) if (words := default_problem(of))]
+    return said + [words for of in ([task] if task else sorted(DEFAULTS)) if (words := _problem_of(of, found))]
 
 
 def default_problem(task: str) -> str:
     """Return the sentence on why the bundled model stands in for the default that was chosen; empty where none does."""
-    model, name = _chosen(task)
+    return _problem_of(task, _known()[0])
+
+
+def _problem_of(task: str, known: Sequence[Model]) -> str:
+    model, name = _chosen(task, known)
     if not name or model:
         return ""
     return (
@@ -112,12 +142,10 @@ def default_problem(task: str) -> str:
     )
 
 
-def _chosen(task: str) -> tuple[Model | None, str]:
+def _chosen(task: str, known: Sequence[Model]) -> tuple[Model | None, str]:
     """The user's default of a task where it can be used, and its name where one was chosen."""
-    from fetalseg.models import installed
-
-    name = installed.read(user_folder()).get(task, "")
-    for model in _known()[0] if name else []:
+    name = chosen_defaults().get(task, "")
+    for model in known if name else []:
         if model.card.task == task and model.card.name == name and not model.bundled and not model.damage():
             return model, name
     return None, name
@@ -153,12 +181,12 @@ def find(task: str, name: str = "default") -> Model:
         if model.card.task != task:
             raise ModelError(f"The model in {name} is for the task '{model.card.task}', not '{task}'.")
         return model
-    wanted = default_name(task) if name == "default" else name
     known = models(task)
+    wanted = _default_of(task, known) if name == "default" else name
     for model in known:
         if model.card.name == wanted:
             return model
-    if (user_folder() / f"{task}_{wanted}" / CARD).exists():
+    if (place(task, wanted) / CARD).exists():
         raise ModelError(f"The model '{wanted}' is damaged: its card can't be read. Remove it and install it anew.")
     names = ", ".join(m.card.name for m in known) or "none"
     raise SettingsError(f"There is no model '{wanted}' for the task '{task}'; known are: {names}.")

@@ -18,21 +18,8 @@ from fetalseg.io.atomic import make_folder, output_error, write_text
 from fetalseg.models import catalogue
 from fetalseg.models.weights import CARD, WEIGHTS
 
-_DEFAULTS = "defaults.json"
 # What is kept of a training beside card and weights.
 _BESIDE = ("split.csv", "curves.csv", "curves.png")
-
-
-def read(folder: Path) -> dict[str, str]:
-    """Return the chosen default of each task by name, as ``defaults.json`` of the user's folder holds it.
-
-    A missing or damaged file chooses nothing: the bundled models are then the defaults.
-    """
-    try:
-        values = json.loads((folder / _DEFAULTS).read_text(encoding="utf-8"))
-        return {str(task): str(name) for task, name in values.items()}
-    except (OSError, ValueError, AttributeError):
-        return {}
 
 
 def install(folder: Path, name: str) -> catalogue.Model:
@@ -55,7 +42,7 @@ def install(folder: Path, name: str) -> catalogue.Model:
             f"There is a model '{name}' for the task '{task}' already; choose another name or remove it."
         )
     model.load()
-    place = _folder(task, name)
+    place = catalogue.place(task, name)
     beside = place.with_name(f".fetalseg-{secrets.token_hex(6)}.part")
     try:
         make_folder(beside)
@@ -83,12 +70,12 @@ def remove(task: str, name: str) -> bool:
     OutputError
     """
     model = next((m for m in catalogue.models(task) if m.card.name == name), None)
-    place = model.folder if model else _folder(task, name)
+    place = model.folder if model else catalogue.place(task, name)
     if model and model.bundled:
         raise SettingsError(f"'{name}' came with the program and can't be removed.")
     if not place.is_dir() or place.parent != catalogue.user_folder():
         raise SettingsError(f"No model '{name}' is installed for the task '{task}'.")
-    was_default = read(catalogue.user_folder()).get(task) == name
+    was_default = catalogue.chosen_defaults().get(task) == name
     if was_default:
         restore(task)
     try:
@@ -135,7 +122,7 @@ def set_default(
     record |= {"comparison": dict(comparison)} if comparison else {}
     card = replace(model.card, promotion=record)
     card.write(model.folder / CARD)
-    _write(read(catalogue.user_folder()) | {card.task: card.name})
+    _write(catalogue.chosen_defaults() | {card.task: card.name})
     return catalogue.at(model.folder)
 
 
@@ -150,18 +137,14 @@ def restore(task: str) -> str:
     """
     if task not in catalogue.DEFAULTS:
         raise SettingsError(f"No model is bundled for the task '{task}'.")
-    others = {of: name for of, name in read(catalogue.user_folder()).items() if of != task}
-    if others or (catalogue.user_folder() / _DEFAULTS).exists():
+    others = {of: name for of, name in catalogue.chosen_defaults().items() if of != task}
+    if others or (catalogue.user_folder() / catalogue.DEFAULTS_FILE).exists():
         _write(others)
     return catalogue.DEFAULTS[task]
 
 
-def _folder(task: str, name: str) -> Path:
-    return catalogue.user_folder() / f"{task}_{name}"
-
-
 def _write(defaults: Mapping[str, str]) -> None:
-    path = catalogue.user_folder() / _DEFAULTS
+    path = catalogue.user_folder() / catalogue.DEFAULTS_FILE
     if not defaults:
         with contextlib.suppress(FileNotFoundError):
             path.unlink()
