@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from qtpy.QtCore import QEvent, QThreadPool
 
 from fetalseg import tasks
 from fetalseg.models import catalogue
@@ -70,6 +72,27 @@ def predictor(monkeypatch, tmp_path):
 def _own_settings(monkeypatch):
     """No test sees, or leaves, choices in the user's own settings."""
     monkeypatch.setattr("napari_fetalseg.preferences._section", lambda task: None)
+
+
+def _threads() -> set[threading.Thread]:
+    return {t for t in threading.enumerate() if not isinstance(t, threading._DummyThread)}
+
+
+@pytest.fixture
+def nothing_left(qtbot, qapp, monkeypatch, tmp_path):
+    """No widget of a dock that works on many scans, thread, temporary or half-written file outlives a test."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
+    (tmp_path / "temporary").mkdir()
+    threads = _threads()
+    yield
+    qtbot.waitUntil(lambda: QThreadPool.globalInstance().activeThreadCount() == 0, timeout=10_000)
+    gc.collect()
+    qapp.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+    docks = ("napari_fetalseg.batch", "napari_fetalseg.review")
+    assert [w for w in qapp.allWidgets() if type(w).__module__.startswith(docks)] == []
+    assert _threads() <= threads
+    assert list((tmp_path / "temporary").iterdir()) == []
+    assert list(tmp_path.rglob(".fetalseg-*.part")) == []
 
 
 @pytest.fixture

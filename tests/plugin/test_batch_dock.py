@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import csv
-import gc
 import json
 import subprocess
 import sys
-import threading
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,7 +14,7 @@ import numpy as np
 import pytest
 import tifffile
 from PIL import Image
-from qtpy.QtCore import QEvent, Qt, QThreadPool
+from qtpy.QtCore import Qt, QThreadPool
 from qtpy.QtTest import QTest
 
 import batches
@@ -94,19 +92,6 @@ def remembered(monkeypatch):
     kept = SimpleNamespace()
     monkeypatch.setattr("napari_fetalseg.preferences._section", lambda name: kept if name == "batch" else None)
     return kept
-
-
-@pytest.fixture
-def nothing_left(qtbot, qapp):
-    """No widget of the plugin and no thread outlives a test."""
-    threads = {t for t in threading.enumerate() if not isinstance(t, threading._DummyThread)}
-    yield
-    qtbot.waitUntil(lambda: QThreadPool.globalInstance().activeThreadCount() == 0, timeout=10_000)
-    gc.collect()
-    qapp.sendPostedEvents(None, QEvent.Type.DeferredDelete)
-    left = [w for w in qapp.allWidgets() if type(w).__module__.startswith("napari_fetalseg.batch")]
-    assert left == []
-    assert {t for t in threading.enumerate() if not isinstance(t, threading._DummyThread)} <= threads
 
 
 @pytest.fixture

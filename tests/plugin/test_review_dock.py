@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import errno
-import gc
 import os
-import threading
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import tifffile
 from mouse import drag, key
-from qtpy.QtCore import QEvent, Qt, QThreadPool
+from qtpy.QtCore import Qt
 
 from fetalseg.dataset.entry import Status
 from fetalseg.dataset.store import Store
@@ -84,24 +82,6 @@ def remembered(monkeypatch):
     kept = SimpleNamespace(dataset="", annotator="")
     monkeypatch.setattr("napari_fetalseg.preferences._section", lambda name: kept if name == "review" else None)
     return kept
-
-
-@pytest.fixture
-def nothing_left(qtbot, qapp, monkeypatch, tmp_path):
-    """No widget of the plugin, thread, temporary or half-written file outlives a test."""
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
-    (tmp_path / "temporary").mkdir()
-    threads = {t for t in threading.enumerate() if not isinstance(t, threading._DummyThread)}
-    yield
-    qtbot.waitUntil(lambda: QThreadPool.globalInstance().activeThreadCount() == 0, timeout=10_000)
-    gc.collect()
-    qapp.sendPostedEvents(None, QEvent.Type.DeferredDelete)
-    left = [w for w in qapp.allWidgets() if type(w).__module__.startswith("napari_fetalseg.review")]
-    assert left == []
-    now = {t for t in threading.enumerate() if not isinstance(t, threading._DummyThread)}
-    assert now <= threads
-    assert list((tmp_path / "temporary").iterdir()) == []
-    assert list(tmp_path.rglob(".fetalseg-*.part")) == []
 
 
 @pytest.fixture
