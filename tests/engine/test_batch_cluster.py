@@ -27,6 +27,8 @@ from fetalseg.settings import BatchSettings, SegmentSettings
 
 pytest.importorskip("distributed")
 
+pytestmark = pytest.mark.usefixtures("networks")
+
 HEAD = SegmentSettings()
 
 
@@ -173,19 +175,6 @@ class Client:
 
     def cancel(self, futures, force):
         self.called_back += len(futures)
-
-
-@pytest.fixture(autouse=True)
-def networks(monkeypatch):
-    """The stand-in networks that were loaded."""
-    made = []
-
-    def load(task, *_):
-        made.append(batches.Network(task))
-        return made[-1]
-
-    monkeypatch.setattr("fetalseg.pipeline.get_predictor", load)
-    return made
 
 
 @pytest.fixture

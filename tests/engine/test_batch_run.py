@@ -22,20 +22,9 @@ from fetalseg.settings import BatchSettings, SegmentSettings
 from standins import SHAPE, disc, loop
 from ultrasounds import PATIENT, dicom, region
 
+pytestmark = pytest.mark.usefixtures("networks")
+
 HEAD = SegmentSettings()
-
-
-@pytest.fixture(autouse=True)
-def networks(monkeypatch):
-    """The stand-in networks that were loaded."""
-    made = []
-
-    def load(task, *_):
-        made.append(batches.Network(task))
-        return made[-1]
-
-    monkeypatch.setattr("fetalseg.pipeline.get_predictor", load)
-    return made
 
 
 @pytest.fixture
