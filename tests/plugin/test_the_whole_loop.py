@@ -11,6 +11,7 @@ import pytest
 from mouse import key
 from PIL import Image
 from qtpy.QtCore import QEvent, Qt, QThreadPool
+from train_windows import PATIENCE, install_tiny, open_train, plain, until
 
 from fetalseg import samples
 from fetalseg.dataset.store import Store
@@ -20,7 +21,6 @@ from napari_fetalseg.actions import PLUGIN, open_docks
 from napari_fetalseg.layers.drawing import drawing_of
 from napari_fetalseg.review import filling
 from napari_fetalseg.train.progress import Phase
-from trainings import PATIENCE, install_tiny, open_train, plain, until
 
 SHIFT = Qt.KeyboardModifier.ShiftModifier
 MM = 0.2

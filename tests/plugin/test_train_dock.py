@@ -11,12 +11,7 @@ import psutil
 import pytest
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QApplication, QMessageBox, QScrollArea
-
-from fetalseg.models import catalogue
-from fetalseg.training.events import EVENTS
-from napari_fetalseg import processes
-from napari_fetalseg.train.progress import Phase
-from trainings import (
+from train_windows import (
     EXAMS,
     KEPT_OUT,
     PATIENCE,
@@ -29,6 +24,11 @@ from trainings import (
     plain,
     until,
 )
+
+from fetalseg.models import catalogue
+from fetalseg.training.events import EVENTS
+from napari_fetalseg import processes
+from napari_fetalseg.train.progress import Phase
 
 
 @pytest.fixture(scope="module")

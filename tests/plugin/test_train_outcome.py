@@ -9,13 +9,13 @@ import subprocess
 import sys
 
 import pytest
+from train_windows import KEPT_OUT, PATIENCE, SEED, install_tiny, make_store, open_train, plain, until
 
 from fetalseg.models import catalogue
 from fetalseg.models.card import Card
 from napari_fetalseg import processes
 from napari_fetalseg.actions import open_docks
 from napari_fetalseg.train.progress import Phase
-from trainings import KEPT_OUT, PATIENCE, SEED, install_tiny, make_store, open_train, plain, until
 
 ARGUMENTS = ("--task", "head", "--epochs", "1", "--device", "cpu", "--name", "mine", "--kept-out", f"0.{KEPT_OUT}")
 
