@@ -3,10 +3,13 @@
 set -eu
 
 PYTHON=${PYTHON:-python}
+# Two at a time: tests/conftest.py says how they share.
+WORKERS="-n 2 --dist loadgroup"
 PACKAGES=$(tr "\n" " " <"$(dirname "$0")/apt-packages.txt")
 
 if [ "$(uname -s)" != Linux ]; then
-    exec "$PYTHON" -m pytest "$@"
+    # shellcheck disable=SC2086
+    exec "$PYTHON" -m pytest $WORKERS "$@"
 fi
 
 # Qt needs these libraries with a real display as well.
@@ -39,6 +42,8 @@ if ! command -v chromedriver >/dev/null 2>&1 && [ "$(id -u)" = 0 ] && command -v
 fi
 
 if [ -n "${DISPLAY:-}" ]; then
-    exec "$PYTHON" -m pytest "$@"
+    # shellcheck disable=SC2086
+    exec "$PYTHON" -m pytest $WORKERS "$@"
 fi
-exec xvfb-run -a --server-args="-screen 0 1920x1080x24" "$PYTHON" -m pytest "$@"
+# shellcheck disable=SC2086
+exec xvfb-run -a --server-args="-screen 0 1920x1080x24" "$PYTHON" -m pytest $WORKERS "$@"

@@ -17,3 +17,10 @@ settings.load_profile("ci" if os.environ.get("CI") else "here")
 def _own_models_folder(tmp_path_factory, monkeypatch):
     """No test sees, or leaves, models in the user's own folder."""
     monkeypatch.setenv("FETALSEG_MODELS", str(tmp_path_factory.mktemp("models")))
+
+
+def pytest_collection_modifyitems(items):
+    """Of two workers one has all that opens windows, since those share a screen and its focus; the rest goes by file."""
+    for item in items:
+        folder = item.path.parent.name
+        item.add_marker(pytest.mark.xdist_group("windows" if folder == "plugin" else str(item.path)))

@@ -118,7 +118,7 @@ def test_killed_while_an_epoch_is_under_way_it_goes_on_bit_for_bit(data, tmp_pat
     threads = {"OMP_NUM_THREADS": "1"}
     config = tmp_path / "tiny.toml"
     config.write_text(
-        'arch = "segnet"\ninput_rows = 64\ninput_columns = 96\nepochs = 3\nbatch_size = 2\nimagenet = false\n'
+        'arch = "segnet"\ninput_rows = 64\ninput_columns = 96\nepochs = 30\nbatch_size = 2\nimagenet = false\n'
         "kept_out = 0.3\nseed = 1\n[parameters]\nwidths = [4, 8]\nconvolutions = [1, 1]\n"
     )
 
@@ -126,6 +126,7 @@ def test_killed_while_an_epoch_is_under_way_it_goes_on_bit_for_bit(data, tmp_pat
         command = [sys.executable, "-m", "fetalseg.cli", "train", "--config", config, "--data", data, "--out", out]
         return subprocess.Popen(list(map(str, command)), env={**os.environ, **threads}, stdout=subprocess.DEVNULL)
 
+    # Many epochs, so that there is time to ask for a pause on a machine however busy.
     out = tmp_path / "cut"
     process = begin(out)
     reader, seen = events.Reader(out), []
@@ -140,7 +141,7 @@ def test_killed_while_an_epoch_is_under_way_it_goes_on_bit_for_bit(data, tmp_pat
     process.wait()
     assert not events.running(out)
     assert not any(e["event"] == "end" for e in seen)
-    assert 1 <= len(rows(out)) < 3
+    assert 1 <= len(rows(out)) < 30
     # What was asked of the killed one is not asked of the next.
     second, third = begin(out), begin(tmp_path / "whole")
     assert second.wait() == third.wait() == 0
