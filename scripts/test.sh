@@ -5,6 +5,8 @@ set -eu
 PYTHON=${PYTHON:-python}
 # Two at a time: tests/conftest.py says how they share.
 WORKERS="-n 2 --dist loadgroup"
+# More threads than cores wait for each other.
+export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}"
 PACKAGES=$(tr "\n" " " <"$(dirname "$0")/apt-packages.txt")
 
 if [ "$(uname -s)" != Linux ]; then

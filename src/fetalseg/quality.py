@@ -12,7 +12,7 @@ from fetalseg.scan import Spacing
 _TEXTS: dict[str, tuple[State, str]] = {
     "no_head": (State.REFUSE, "No head was found."),
     "not_a_head": (State.REFUSE, "This does not look like a fetal head plane: no sharp, closed outline."),
-    "several_regions": (State.CHECK, "More than one region was found; the largest was measured."),
+    "several_regions": (State.CHECK, "More than one region was found; only one was measured."),
     "cut_by_picture": (State.CHECK, "Part of the head lies outside the picture; the ellipse completes it."),
     "cut_by_sector": (State.CHECK, "Part of the head lies outside the sector; the ellipse completes it."),
     "short_arc": (State.CHECK, "The outline covers too little of the ellipse to be sure of its size."),
@@ -93,7 +93,7 @@ class Evidence:
     blur : float
         Width of the unsure rim over the square root of the region's area.
     second_region : float
-        Area of the second largest region over that of the largest.
+        Area of the largest other region over that of the measured one.
     off_picture, off_sector : float
         Share of the ellipse's circumference outside the picture, and outside the sector.
     arc : float

@@ -73,7 +73,7 @@ class SegmentSettings(_Settings):
     second_look : bool
         Look again at a window around the head, in which every head is about the same size.
     keep_largest : bool
-        Keep only the largest region of the mask (head).
+        Keep only the measured region of the mask (head).
     smallest_lesion_voxels : int
         Lesions of fewer voxels are dropped as specks (tumour).
     slice : int or None

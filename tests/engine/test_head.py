@@ -75,6 +75,19 @@ def test_two_regions_measure_the_largest_and_say_so(card):
     assert both.mask[270, 650] == 1
 
 
+def test_a_head_beside_something_larger_that_is_none(card):
+    sac = disc(Ellipse(250, 270, 190, 150, 0), (540, 800))
+    sac[:, :250] = 0  # a half-moon
+    picture = sac + disc(Ellipse(640, 270, 100, 80, 0), (540, 800))
+    assert sac.astype(bool).sum() > (picture - sac).astype(bool).sum()
+    segmentation, m = head.segment(picture, MM, bright, card, SETTINGS)
+    assert m.values["ofd_mm"] == pytest.approx(2 * 100 * 0.2, rel=0.01)
+    assert segmentation.mask[270, 640] == 1
+    assert segmentation.mask[270, 300] == 0
+    assert "several_regions" in codes(m)
+    assert m.state is not State.ACCEPT
+
+
 def test_a_head_cut_by_the_picture_is_completed_and_flagged(card):
     truth = Ellipse(60, 270, 200, 160, 0)
     _, m = head.segment(disc(truth, (540, 800)), MM, bright, card, SETTINGS)

@@ -33,6 +33,10 @@ MODEL = True
 _WIDEST = 1.6
 # Regions under this share of the view are specks, not heads.
 _SPECK = 0.002
+# A region that is smaller than this share of the largest is not the head beside something larger.
+_RIVAL = 0.25
+# So many regions of a look are weighed.
+_CANDIDATES = 2
 # 95 % limits within which one reader repeats an HC, as a share of it.
 _READER = 0.03
 _FLIPS = ((False, False), (False, True), (True, False), (True, True))
@@ -40,11 +44,11 @@ _FLIPS = ((False, False), (False, True), (True, False), (True, True))
 
 @dataclass(frozen=True, eq=False)
 class _Look:
-    """One window's answer: the mean probability, its largest region alone, how the mirrored copies differ, the head."""
+    """One window's answer: the mean probability, one region of it alone, how the mirrored copies differ, the head."""
 
     view: View
     probability: NDArray[np.float32]
-    largest: NDArray[np.float32]
+    region: NDArray[np.float32]
     flips: float
     points: NDArray[np.float64]
     ellipse: Ellipse
@@ -87,28 +91,41 @@ def segment(
         return _nothing(shape, notes, spacing)
     flips = _FLIPS if settings.flips else _FLIPS[:1]
     # To find the head, one pass is enough; the mirrored copies are spent on the outline.
-    first = _look(whole, raw, low, high, network, level, flips[:1] if settings.second_look else flips, shape, pixel)
-    if first is None:
-        return _nothing(shape, notes, spacing)
-    look = first
-    if settings.second_look:
+    looks = _look(whole, raw, low, high, network, level, flips[:1] if settings.second_look else flips, shape, pixel)
+
+    def again(first: _Look) -> list[_Look]:
         around = View.around(first.ellipse, card.size, pixel)
-        if around.step_x < _WIDEST * whole.step_x:
-            look = _look(around, around.look(frame), low, high, network, level, flips, shape, pixel) or first
-    mask = _mask(look, first, level, shape, settings.keep_largest)
-    evidence = _evidence(look, first, mask, raw, shape, level)
-    measurement = _measure(look.ellipse, spacing, card)
-    area_mm2 = measurement.values["area_mm2"]
-    rim = None if area_mm2 is None else evidence.blur * float(np.sqrt(area_mm2))
-    evidence = replace(
-        evidence, hc_mm=measurement.values["hc_mm"], rim_mm=rim, rim=None if rim is None else rim / card.rim_mm
-    )
-    trust = quality.confidence(evidence)
-    flags = quality.flags(evidence, trust, notes, spacing is not None)
-    return (
-        Segmentation(mask, look.points),
-        replace(measurement, confidence=trust, flags=flags, state=quality.worst(flags), evidence=evidence.known()),
-    )
+        if around.step_x >= _WIDEST * whole.step_x:
+            return [first]
+        return _look(around, around.look(frame), low, high, network, level, flips, shape, pixel) or [first]
+
+    def answer(first: _Look, look: _Look) -> tuple[tuple[float, float], Segmentation, Measurement]:
+        mask = _mask(look, first, level, shape, settings.keep_largest)
+        evidence = _evidence(look, first, mask, raw, shape, level)
+        measurement = _measure(look.ellipse, spacing, card)
+        area_mm2 = measurement.values["area_mm2"]
+        rim = None if area_mm2 is None else evidence.blur * float(np.sqrt(area_mm2))
+        evidence = replace(
+            evidence, hc_mm=measurement.values["hc_mm"], rim_mm=rim, rim=None if rim is None else rim / card.rim_mm
+        )
+        trust = quality.confidence(evidence)
+        flags = quality.flags(evidence, trust, notes, spacing is not None)
+        return (
+            # How much it looks like a head, whatever else there is.
+            (quality.confidence(replace(evidence, second_region=0.0)), evidence.inside),
+            Segmentation(mask, look.points),
+            replace(measurement, confidence=trust, flags=flags, state=quality.worst(flags), evidence=evidence.known()),
+        )
+
+    # Mostly there is one region. Of several the head is the one that looks most like it: a sac may be larger.
+    answers = [
+        answer(first, look)
+        for first in looks[:_CANDIDATES]
+        for look in (again(first) if settings.second_look else [first])[:_CANDIDATES]
+    ]
+    if not answers:
+        return _nothing(shape, notes, spacing)
+    return max(answers, key=lambda one: one[0])[1:]
 
 
 def measure_mask(
@@ -166,27 +183,27 @@ def _look(
     flips: Sequence[tuple[bool, bool]],
     shape: tuple[int, int],
     pixel: tuple[float, float],
-) -> _Look | None:
+) -> list[_Look]:
+    """Return the regions of one window's answer that may be the head, the largest first."""
     image = standardize(normalize(raw, low, high))
     batch = np.stack([image[:: -1 if ud else 1, :: -1 if lr else 1] for ud, lr in flips])[:, np.newaxis]
     answers = network(np.ascontiguousarray(batch))
     answers = np.stack([a[:: -1 if ud else 1, :: -1 if lr else 1] for a, (ud, lr) in zip(answers, flips, strict=True)])
     mean = answers.mean(axis=0)
     labels, sizes = outlines.regions(mean, level)
-    if not len(sizes) or sizes.max() < _SPECK * mean.size:
-        return None
-    number = int(sizes.argmax()) + 1
-    largest = outlines.keep_region(mean, level, labels, number)
-    points = view.to_picture(outlines.trace(largest, level))
-    points = points[_well_inside(points, view, shape)]
-    ellipse = _fit(points, pixel)
-    if ellipse is None:
-        return None
-    others = np.delete(sizes, number - 1)
     shared = 2 * (answers * mean).sum(axis=(1, 2)) / ((answers**2).sum(axis=(1, 2)) + (mean**2).sum())
-    return _Look(
-        view, mean, largest, float(1 - shared.mean()), points, ellipse, float(others.max(initial=0) / sizes.max())
-    )
+    looks = []
+    for index in np.argsort(-sizes, kind="stable"):
+        if sizes[index] < max(_SPECK * mean.size, _RIVAL * sizes.max()):
+            break
+        region = outlines.keep_region(mean, level, labels, int(index) + 1)
+        points = view.to_picture(outlines.trace(region, level))
+        points = points[_well_inside(points, view, shape)]
+        ellipse = _fit(points, pixel)
+        if ellipse is not None:
+            second = float(np.delete(sizes, index).max(initial=0) / sizes[index])
+            looks.append(_Look(view, mean, region, float(1 - shared.mean()), points, ellipse, second))
+    return looks
 
 
 def _fit(points: NDArray[np.float64], pixel: tuple[float, float]) -> Ellipse | None:
@@ -209,7 +226,7 @@ def _well_inside(points: NDArray[np.float64], view: View, shape: tuple[int, int]
 
 def _mask(look: _Look, first: _Look, level: float, shape: tuple[int, int], keep_largest: bool) -> NDArray[np.uint8]:
     """The mask at the picture's own resolution."""
-    field = look.largest if keep_largest else look.probability
+    field = look.region if keep_largest else look.probability
     spread = look.view.spread(field, shape)
     if not keep_largest and look is not first:  # other regions may lie outside the magnified window
         seen = look.view.spread(np.ones_like(field), shape) > 0
