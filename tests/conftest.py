@@ -20,7 +20,7 @@ def _own_models_folder(tmp_path_factory, monkeypatch):
 
 
 def pytest_collection_modifyitems(items):
-    """Of two workers one has all that opens windows, since those share a screen and its focus; the rest goes by file."""
+    """Of two workers one has all that opens windows, which share a screen and its focus; the rest goes by file."""
     for item in items:
         folder = item.path.parent.name
         item.add_marker(pytest.mark.xdist_group("windows" if folder == "plugin" else str(item.path)))
