@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fetalseg.models import architectures, catalogue
-from fetalseg.settings import HeadTrainSettings, TrainSettings, VolumeTrainSettings
+from fetalseg.settings import HeadTrainSettings, TrainSettings, VolumeTrainSettings, training_on
 from napari_fetalseg import card_text
 from napari_fetalseg.train.data import Data
 
@@ -47,9 +47,10 @@ def starts(task: str) -> list[Start]:
     return trained + [Start(arch) for arch in dict.fromkeys(model.card.arch for model in known)]
 
 
-def defaults(task: str) -> TrainSettings:
-    """Return the engine's own settings for a task."""
-    return HeadTrainSettings() if task == "head" else VolumeTrainSettings(task=task)
+def defaults(task: str, start: Start | None = None) -> TrainSettings:
+    """Return the engine's own settings for a task; to train on from a model, those for that."""
+    settings = HeadTrainSettings() if task == "head" else VolumeTrainSettings(task=task)
+    return training_on(settings) if start is not None and start.model is not None else settings
 
 
 @dataclass(frozen=True)

@@ -42,6 +42,7 @@ class TrainForm(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self._task = self._name = ""
+        self._epochs = 0  # what was proposed
         self.data = DataPanel()
         self.start = QComboBox()
         narrow(self.start)
@@ -133,8 +134,9 @@ class TrainForm(QWidget):
 
     def show_defaults(self) -> None:
         """Bring the engine's defaults back."""
-        settings = defaults(self.task or "head")
+        settings = defaults(self.task or "head", self.start.currentData())
         self.epochs.setValue(settings.epochs)
+        self._epochs = settings.epochs
         self.kept_out.setValue(round(100 * settings.kept_out))
         self.seed.setValue(settings.seed)
         self.device.setCurrentIndex(0)
@@ -180,6 +182,10 @@ class TrainForm(QWidget):
         else:
             words = card_text.figures(start.model.card) or ["no figures are known of it"]
         self.start_line.setText(" · ".join(words))
+        usual = defaults(self.task, start).epochs
+        if self.epochs.value() == self._epochs:  # not set by a person
+            self.epochs.setValue(usual)
+        self._epochs = usual
         if self.advanced.name.text() in ("", self._name):  # not typed by a person
             self._name = new_name(start, self.task)
             self.advanced.name.setText(self._name)

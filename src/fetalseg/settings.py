@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -297,6 +297,14 @@ class VolumeTrainSettings(TrainSettings):
     gain_low: float = 0.8
     gain_high: float = 1.25
     precision: Literal["auto", "float32", "bfloat16"] = "bfloat16"
+
+
+def training_on(settings: TrainSettings) -> TrainSettings:
+    """Return settings to train on from a trained model: fewer epochs at a lower rate, so that it keeps what it knows.
+
+    The rate is the one that `benchmarks/fine_tuning.py` measures with.
+    """
+    return replace(settings, epochs=8, learning_rate=5e-4)
 
 
 def train_settings(path: Path) -> TrainSettings:

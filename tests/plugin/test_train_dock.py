@@ -80,10 +80,14 @@ def settle(qtbot, dock) -> None:
     qtbot.waitUntil(lambda: not dock.live.busy and not dock.outcome.busy, timeout=PATIENCE)
 
 
-def choose(dock, name: str, epochs: int = 2) -> None:
-    form = dock.form
+def choose_start(form, name: str) -> None:
     titles = [form.start.itemText(at) for at in range(form.start.count())]
     form.start.setCurrentIndex(next(at for at, title in enumerate(titles) if name in title))
+
+
+def choose(dock, name: str, epochs: int = 2) -> None:
+    form = dock.form
+    choose_start(form, name)
     form.kept_out.setValue(KEPT_OUT)
     form.seed.setValue(SEED)
     form.epochs.setValue(epochs)
@@ -126,6 +130,20 @@ def test_a_data_set_is_shown_with_its_groups_states_and_split(dock, qtbot):
     titles = [dock.form.start.itemText(at) for at in range(dock.form.start.count())]
     assert titles[0] == "U-Net (default)"
     assert {"SegNet", "Tiny · tiny", "New U-Net", "New SegNet"} <= set(titles)
+
+
+def test_a_model_is_trained_on_for_fewer_epochs_than_a_new_network(dock):
+    form = dock.form
+    form.advanced.reset.click()
+    fewer = form.epochs.value()
+    choose_start(form, "New SegNet")
+    many = form.epochs.value()
+    assert fewer < many
+    choose_start(form, "tiny")
+    assert form.epochs.value() == fewer
+    form.epochs.setValue(3)
+    choose_start(form, "New SegNet")
+    assert form.epochs.value() == 3  # a person's
 
 
 def test_what_is_chosen_is_the_command(dock, tiny, data, tmp_path):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from fetalseg.cli._shared import add_command
 from fetalseg.errors import SettingsError
-from fetalseg.settings import HeadTrainSettings, TrainSettings, VolumeTrainSettings, train_settings
+from fetalseg.settings import HeadTrainSettings, TrainSettings, VolumeTrainSettings, train_settings, training_on
 
 if TYPE_CHECKING:
     from fetalseg.models.card import Card
@@ -105,7 +105,7 @@ def _settings(given: argparse.Namespace, start: Model | None) -> TrainSettings:
         raise SettingsError(f"The model to start from is for '{start.card.task}'; to learn '{task}' give a --config.")
     card = start.card
     return replace(
-        _shaped(settings, card),
+        _shaped(training_on(settings), card),
         data_licence=card.data_licence,
         weights_licence=card.weights_licence,
         limits=card.limits,
