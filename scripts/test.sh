@@ -4,14 +4,13 @@ set -eu
 
 PYTHON=${PYTHON:-python}
 # Two at a time: tests/conftest.py says how they share.
-WORKERS="-n 2 --dist loadgroup"
+set -- -n 2 --dist loadgroup "$@"
 # More threads than cores wait for each other.
 export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}"
 PACKAGES=$(tr "\n" " " <"$(dirname "$0")/apt-packages.txt")
 
 if [ "$(uname -s)" != Linux ]; then
-    # shellcheck disable=SC2086
-    exec "$PYTHON" -m pytest $WORKERS "$@"
+    exec "$PYTHON" -m pytest "$@"
 fi
 
 # Qt needs these libraries with a real display as well.
@@ -44,8 +43,6 @@ if ! command -v chromedriver >/dev/null 2>&1 && [ "$(id -u)" = 0 ] && command -v
 fi
 
 if [ -n "${DISPLAY:-}" ]; then
-    # shellcheck disable=SC2086
-    exec "$PYTHON" -m pytest $WORKERS "$@"
+    exec "$PYTHON" -m pytest "$@"
 fi
-# shellcheck disable=SC2086
-exec xvfb-run -a --server-args="-screen 0 1920x1080x24" "$PYTHON" -m pytest $WORKERS "$@"
+exec xvfb-run -a --server-args="-screen 0 1920x1080x24" "$PYTHON" -m pytest "$@"

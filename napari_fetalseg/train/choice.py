@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fetalseg.models import architectures, catalogue
-from fetalseg.settings import HeadTrainSettings, TrainSettings, VolumeTrainSettings, training_on
+from fetalseg.settings import TrainSettings, default_train_settings
 from napari_fetalseg import card_text
 from napari_fetalseg.train.data import Data
 
@@ -49,8 +49,7 @@ def starts(task: str) -> list[Start]:
 
 def defaults(task: str, start: Start | None = None) -> TrainSettings:
     """Return the engine's own settings for a task; to train on from a model, those for that."""
-    settings = HeadTrainSettings() if task == "head" else VolumeTrainSettings(task=task)
-    return training_on(settings) if start is not None and start.model is not None else settings
+    return default_train_settings(task, trained=start is not None and start.model is not None)
 
 
 @dataclass(frozen=True)

@@ -299,12 +299,13 @@ class VolumeTrainSettings(TrainSettings):
     precision: Literal["auto", "float32", "bfloat16"] = "bfloat16"
 
 
-def training_on(settings: TrainSettings) -> TrainSettings:
-    """Return settings to train on from a trained model: fewer epochs at a lower rate, so that it keeps what it knows.
+def default_train_settings(task: str, trained: bool = False) -> TrainSettings:
+    """Return a task's settings for a new network, or to train on from a trained one.
 
-    The rate is the one that `benchmarks/fine_tuning.py` measures with.
+    That is fewer epochs, at the lower rate that `benchmarks/fine_tuning.py` measures with: it keeps what it knows.
     """
-    return replace(settings, epochs=8, learning_rate=5e-4)
+    settings = HeadTrainSettings() if task == "head" else VolumeTrainSettings(task=task)
+    return replace(settings, epochs=8, learning_rate=5e-4) if trained else settings
 
 
 def train_settings(path: Path) -> TrainSettings:

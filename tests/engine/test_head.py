@@ -76,10 +76,10 @@ def test_two_regions_measure_the_largest_and_say_so(card):
 
 
 def test_a_head_beside_something_larger_that_is_none(card):
-    sac = disc(Ellipse(250, 270, 190, 150, 0), (540, 800))
-    sac[:, :250] = 0  # a half-moon
-    picture = sac + disc(Ellipse(640, 270, 100, 80, 0), (540, 800))
-    assert sac.astype(bool).sum() > (picture - sac).astype(bool).sum()
+    half = disc(Ellipse(250, 270, 190, 150, 0), (540, 800))
+    half[:, :250] = 0  # a half-moon
+    picture = half + disc(Ellipse(640, 270, 100, 80, 0), (540, 800))
+    assert half.astype(bool).sum() > (picture - half).astype(bool).sum()
     segmentation, m = head.segment(picture, MM, bright, card, SETTINGS)
     assert m.values["ofd_mm"] == pytest.approx(2 * 100 * 0.2, rel=0.01)
     assert segmentation.mask[270, 640] == 1

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from fetalseg.cli._shared import add_command
 from fetalseg.errors import SettingsError
-from fetalseg.settings import HeadTrainSettings, TrainSettings, VolumeTrainSettings, train_settings, training_on
+from fetalseg.settings import TrainSettings, default_train_settings, train_settings
 
 if TYPE_CHECKING:
     from fetalseg.models.card import Card
@@ -98,14 +98,14 @@ def _settings(given: argparse.Namespace, start: Model | None) -> TrainSettings:
     if given.config:
         return train_settings(given.config)
     task = given.task or (start.card.task if start else "head")
-    settings = HeadTrainSettings() if task == "head" else VolumeTrainSettings(task=task)
+    settings = default_train_settings(task, trained=start is not None)
     if start is None:
         return _as_bundled(settings, given.arch or settings.arch)
     if start.card.task != task:
         raise SettingsError(f"The model to start from is for '{start.card.task}'; to learn '{task}' give a --config.")
     card = start.card
     return replace(
-        _shaped(training_on(settings), card),
+        _shaped(settings, card),
         data_licence=card.data_licence,
         weights_licence=card.weights_licence,
         limits=card.limits,

@@ -33,9 +33,9 @@ MODEL = True
 _WIDEST = 1.6
 # Regions under this share of the view are specks, not heads.
 _SPECK = 0.002
-# A region that is smaller than this share of the largest is not the head beside something larger.
+# A region of less than this share of the largest is no rival to it.
 _RIVAL = 0.25
-# So many regions of a look are weighed.
+# So many regions of a look are weighed against each other.
 _CANDIDATES = 2
 # 95 % limits within which one reader repeats an HC, as a share of it.
 _READER = 0.03
@@ -94,6 +94,8 @@ def segment(
     looks = _look(whole, raw, low, high, network, level, flips[:1] if settings.second_look else flips, shape, pixel)
 
     def again(first: _Look) -> list[_Look]:
+        if not settings.second_look:
+            return [first]
         around = View.around(first.ellipse, card.size, pixel)
         if around.step_x >= _WIDEST * whole.step_x:
             return [first]
@@ -117,12 +119,8 @@ def segment(
             replace(measurement, confidence=trust, flags=flags, state=quality.worst(flags), evidence=evidence.known()),
         )
 
-    # Mostly there is one region. Of several the head is the one that looks most like it: a sac may be larger.
-    answers = [
-        answer(first, look)
-        for first in looks[:_CANDIDATES]
-        for look in (again(first) if settings.second_look else [first])[:_CANDIDATES]
-    ]
+    # Mostly there is one region. Of several the head is the one that looks most like it: the body may be larger.
+    answers = [answer(first, look) for first in looks for look in again(first)]
     if not answers:
         return _nothing(shape, notes, spacing)
     return max(answers, key=lambda one: one[0])[1:]
@@ -192,9 +190,9 @@ def _look(
     mean = answers.mean(axis=0)
     labels, sizes = outlines.regions(mean, level)
     shared = 2 * (answers * mean).sum(axis=(1, 2)) / ((answers**2).sum(axis=(1, 2)) + (mean**2).sum())
-    looks = []
+    looks: list[_Look] = []
     for index in np.argsort(-sizes, kind="stable"):
-        if sizes[index] < max(_SPECK * mean.size, _RIVAL * sizes.max()):
+        if len(looks) == _CANDIDATES or sizes[index] < max(_SPECK * mean.size, _RIVAL * sizes.max()):
             break
         region = outlines.keep_region(mean, level, labels, int(index) + 1)
         points = view.to_picture(outlines.trace(region, level))
