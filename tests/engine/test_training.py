@@ -20,7 +20,8 @@ from fetalseg.models.card import Card
 from fetalseg.result import Ellipse
 from fetalseg.settings import HeadTrainSettings
 from fetalseg.training.augment import Picture, warp
-from fetalseg.training.batches import batches, order
+from fetalseg.training.batches import HeadData, order
+from fetalseg.training.feed import feed
 from fetalseg.training.fit import loss, one_cycle
 from fetalseg.training.run import train
 from standins import disc
@@ -87,10 +88,21 @@ def test_small_heads_come_twice_and_some_samples_hold_no_head():
 
 def test_batches_are_the_same_for_the_same_seed_and_epoch():
     pictures = [Picture.of(disc(Ellipse(80, 55, 40, 30, 0), (110, 160)), Ellipse(80, 55, 40, 30, 0), (64, 96))] * 3
-    once, twice = (list(batches(pictures, [False] * 3, TINY, 4)) for _ in range(2))
+    data = HeadData(pictures, [False] * 3, [], TINY)
+    once, twice = (list(feed(data, 4, 5)) for _ in range(2))
     assert all(torch.equal(a, b) for one, two in zip(once, twice, strict=True) for a, b in zip(one, two, strict=True))
-    other = next(batches(pictures, [False] * 3, TINY, 5))
+    other = next(feed(data, 5, 6))
     assert not torch.equal(once[0][0], other[0])
+
+
+def test_worker_processes_make_the_same_batches_in_the_same_order():
+    pictures = [Picture.of(disc(Ellipse(80, 55, 40, 30, 0), (110, 160)), Ellipse(80, 55, 40, 30, 0), (64, 96))] * 5
+    data = HeadData(pictures, [False] * 5, [], TINY)
+    alone, beside = list(feed(data, 3, 5)), list(feed(data, 3, 5, workers=2))
+    assert len(alone) == 2 * data.steps
+    for one, two in zip(alone, beside, strict=True):
+        assert torch.equal(one[0], two[0])
+        assert torch.equal(one[1], two[1])
 
 
 def test_augmentation_moves_picture_and_target_together():

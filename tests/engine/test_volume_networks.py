@@ -16,6 +16,7 @@ from fetalseg.evaluation.volumes import compare, summarize
 from fetalseg.models import architectures, weights
 from fetalseg.models.catalogue import find
 from fetalseg.settings import VolumeTrainSettings
+from fetalseg.training.feed import feed
 from fetalseg.training.run import train
 from fetalseg.training.volumes import Prepared, VolumeData
 
@@ -84,10 +85,10 @@ def test_segnet_answers_in_training_for_the_slices_whose_neighbours_are_there() 
 def test_a_margin_is_looked_at_and_not_learnt(data: Path) -> None:
     scan, mask = lgg.read(data)[0].read()
     volume = Prepared.of(scan.pixels, mask, (32, 32))
-    images, targets = next(VolumeData([volume], [], [], replace(TINY, repeats=3), margin=2).batches(0))
+    images, targets = next(feed(VolumeData([volume], [], [], replace(TINY, repeats=3), margin=2), 0, 1))
     assert images.shape == (2, 1, 8, 32, 32)
     assert targets.shape == (2, 1, 4, 32, 32)
-    plain, _ = next(VolumeData([volume], [], [], replace(TINY, stack_slices=8)).batches(0))
+    plain, _ = next(feed(VolumeData([volume], [], [], replace(TINY, stack_slices=8)), 0, 1))
     assert plain.shape == images.shape
 
 
@@ -138,8 +139,8 @@ def test_a_folder_without_volumes_is_told(tmp_path: Path) -> None:
 def test_stacks_are_the_same_for_the_same_seed_epoch_and_place(data: Path) -> None:
     read = [v.read() for v in lgg.read(data)]
     prepared = [Prepared.of(scan.pixels, mask, (32, 32)) for scan, mask in read]
-    first, again = (next(VolumeData(prepared, [], [], TINY).batches(3)) for _ in range(2))
-    other = next(VolumeData(prepared, [], [], TINY).batches(4))
+    first, again = (next(feed(VolumeData(prepared, [], [], TINY), 3, 4)) for _ in range(2))
+    other = next(feed(VolumeData(prepared, [], [], TINY), 4, 5))
     assert torch.equal(first[0], again[0])
     assert torch.equal(first[1], again[1])
     assert not torch.equal(first[0], other[0])

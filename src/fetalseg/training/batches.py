@@ -1,8 +1,8 @@
-"""Batches for the head network: the same for the same seed, epoch and step, whenever they are made."""
+"""Samples for the head network: the same for the same seed, epoch and place, whenever they are made."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -31,15 +31,28 @@ class HeadData:
         self, train: Sequence[Picture], is_small: Sequence[bool], kept: Sequence[Picture], settings: HeadTrainSettings
     ) -> None:
         self._train, self._is_small, self._kept, self._settings = train, is_small, kept, settings
-        self.steps = steps_an_epoch(is_small, len(train) - len(is_small), settings)
+        self._order: tuple[int, list[int]] = (-1, [])
+        self.batch_size = settings.batch_size
+        self.steps = -(-self.count(0) // settings.batch_size)
 
-    def batches(self, epoch: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        """Yield images and targets, each (batch, 1, rows, columns)."""
-        return batches(self._train, self._is_small, self._settings, epoch)
+    def count(self, epoch: int) -> int:
+        """Return the number of samples in an epoch."""
+        return len(self._of_epoch(epoch))
+
+    def sample(self, epoch: int, place: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return image and target, each (1, rows, columns)."""
+        rng = np.random.default_rng([self._settings.seed, epoch, place, 1])
+        image, target = _sample(self._train, self._of_epoch(epoch)[place], self._settings, rng)
+        return standardize(change_greys(image, self._settings, rng)), target
 
     def validation(self) -> list[tuple[torch.Tensor, torch.Tensor]]:
         """Return the kept-out pictures as the first look sees them, with their targets."""
         return validation_batches(self._kept, self._settings)
+
+    def _of_epoch(self, epoch: int) -> list[int]:
+        if self._order[0] != epoch:
+            self._order = epoch, order(self._is_small, len(self._train) - len(self._is_small), self._settings, epoch)
+        return self._order[1]
 
 
 def order(is_small: Sequence[bool], negatives: int, settings: HeadTrainSettings, epoch: int) -> list[int]:
@@ -65,38 +78,6 @@ def order(is_small: Sequence[bool], negatives: int, settings: HeadTrainSettings,
     shuffled = [samples[i] for i in rng.permutation(len(samples))]
     full = len(shuffled) // settings.batch_size * settings.batch_size
     return shuffled[: max(full, min(len(shuffled), settings.batch_size))]
-
-
-def steps_an_epoch(is_small: Sequence[bool], negatives: int, settings: HeadTrainSettings) -> int:
-    """Return the number of batches in each epoch."""
-    return -(-len(order(is_small, negatives, settings, 0)) // settings.batch_size)
-
-
-def batches(
-    pictures: Sequence[Picture], is_small: Sequence[bool], settings: HeadTrainSettings, epoch: int
-) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    """Yield the epoch's batches.
-
-    Parameters
-    ----------
-    pictures : sequence of Picture
-        Heads first, then pictures without one.
-    is_small : sequence of bool
-        One a head.
-
-    Yields
-    ------
-    images, targets : tensor, shape (batch, 1, rows, columns)
-    """
-    samples = order(is_small, len(pictures) - len(is_small), settings, epoch)
-    for start in range(0, len(samples), settings.batch_size):
-        images, targets = [], []
-        for place in range(start, min(start + settings.batch_size, len(samples))):
-            rng = np.random.default_rng([settings.seed, epoch, place, 1])
-            image, target = _sample(pictures, samples[place], settings, rng)
-            images.append(standardize(change_greys(image, settings, rng)))
-            targets.append(target)
-        yield torch.stack(images), torch.stack(targets)
 
 
 def _sample(

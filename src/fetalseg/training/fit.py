@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import csv
 import io
@@ -20,6 +21,7 @@ from fetalseg.io.atomic import write_text
 from fetalseg.settings import TrainSettings
 from fetalseg.training import cases, checkpoint
 from fetalseg.training.events import Reason, Steering, Writer
+from fetalseg.training.feed import Samples, feed, workers_for
 from fetalseg.training.portions import Portions, computes_mixed, dice_at_half, loss, soft_dice
 
 __all__ = ["Data", "Fitted", "fit", "loss", "one_cycle", "soft_dice", "update_average", "validate"]
@@ -30,13 +32,10 @@ Batch = tuple[torch.Tensor, torch.Tensor]
 _LATEST = 3
 
 
-class Data(Protocol):
+class Data(Samples, Protocol):
     """What is trained on and what is validated on."""
 
     steps: int
-
-    def batches(self, epoch: int) -> Iterator[Batch]:
-        """Yield an epoch's images and targets."""
 
     def validation(self) -> Sequence[Batch]:
         """Return the kept-out images and targets."""
@@ -146,17 +145,19 @@ class _Fit:
         for number, row in enumerate(self._state["curves"], start=1):
             rows = self._state["curves"][:number]
             self._events.epoch(row, best=_best_epoch(rows) == number, seconds_left=self._seconds_left(rows))
-        for epoch in range(self._state["epoch"], self._settings.epochs):
-            if self._settings.patience and epoch - _best_epoch(self._state["curves"]) >= self._settings.patience:
-                return self._kept("early")
-            if not self._epoch(epoch):
-                return self._kept("stopped")
+        first, end = self._state["epoch"], self._settings.epochs
+        with contextlib.closing(feed(self._data, first, end, workers_for(self._device))) as batches:
+            for epoch in range(first, end):
+                if self._settings.patience and epoch - _best_epoch(self._state["curves"]) >= self._settings.patience:
+                    return self._kept("early")
+                if not self._epoch(epoch, batches):
+                    return self._kept("stopped")
         return self._kept("done")
 
-    def _epoch(self, epoch: int) -> bool:
+    def _epoch(self, epoch: int, batches: Iterator[Batch]) -> bool:
         """Train an epoch, validate and write the checkpoint; return whether it was finished."""
         began, self._paused_s = time.monotonic(), 0.0
-        trained = self._train(epoch)
+        trained = self._train(epoch, batches)
         if trained is None:
             return False
         row = {"epoch": epoch + 1, **trained}
@@ -178,7 +179,7 @@ class _Fit:
         self._log(" · ".join(f"{k} {v:.4f}" if isinstance(v, float) else f"{k} {v}" for k, v in row.items()))
         return True
 
-    def _train(self, epoch: int) -> dict[str, float | None] | None:
+    def _train(self, epoch: int, batches: Iterator[Batch]) -> dict[str, float | None] | None:
         """Pass an epoch's batches; return mean loss and Dice, or None when asked to stop."""
         settings, state = self._settings, self._state
         total = settings.epochs * self._data.steps
@@ -186,9 +187,10 @@ class _Fit:
         self._network.train()
         losses: list[float] = []
         dices: list[float] = []
-        for number, (images, targets) in enumerate(self._data.batches(epoch), start=1):
+        for number in range(1, self._data.steps + 1):
             if not self._may_go_on(epoch, number):
                 return None
+            images, targets = next(batches)
             for group in self._optimizer.param_groups:
                 group["lr"] = one_cycle(state["step"], total, settings.learning_rate)
             value, found = self._portions.learn(self._network, images, targets)

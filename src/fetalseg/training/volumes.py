@@ -1,9 +1,9 @@
-"""Batches for networks on volumes: stacks of neighbouring slices, the same for the same seed, epoch and place."""
+"""Samples for networks on volumes: stacks of neighbouring slices, the same for the same seed, epoch and place."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -89,9 +89,28 @@ class VolumeData:
     ) -> None:
         self._train, self._without, self._validation, self._settings = train, without, validation, settings
         self._margin = margin
-        self.steps = -(-len(self._order(0)) // settings.batch_size)
+        self._order: tuple[int, list[tuple[int, bool]]] = (-1, [])
+        self.batch_size = settings.batch_size
+        self.steps = -(-self.count(0) // settings.batch_size)
 
-    def _order(self, epoch: int) -> list[tuple[int, bool]]:
+    def count(self, epoch: int) -> int:
+        """Return the number of stacks in an epoch."""
+        return len(self._of_epoch(epoch))
+
+    def sample(self, epoch: int, place: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return image and target, (1, slices, rows, columns); the target has `margin` fewer slices at either end."""
+        number, tumour = self._of_epoch(epoch)[place]
+        volume = self._train[number] if number < len(self._train) else self._without[number - len(self._train)]
+        rng = np.random.default_rng([self._settings.seed, epoch, place, 1])
+        image, target = sample(volume, tumour, self._settings, rng, self._margin)
+        return image[None], target[None]
+
+    def _of_epoch(self, epoch: int) -> list[tuple[int, bool]]:
+        if self._order[0] != epoch:
+            self._order = epoch, self._made(epoch)
+        return self._order[1]
+
+    def _made(self, epoch: int) -> list[tuple[int, bool]]:
         """The epoch's stacks: number of the volume, and whether the stack is to hold tumour."""
         rng = np.random.default_rng([self._settings.seed, epoch])
         once = [(i, True) for i, v in enumerate(self._train) if len(v.tumour)]
@@ -104,18 +123,6 @@ class VolumeData:
         shuffled = [stacks[i] for i in rng.permutation(len(stacks))]
         full = len(shuffled) // self._settings.batch_size * self._settings.batch_size
         return shuffled[: max(full, min(len(shuffled), self._settings.batch_size))]
-
-    def batches(self, epoch: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        """Yield images and targets, (batch, 1, slices, rows, columns); a target has `margin` fewer at either end."""
-        order, s = self._order(epoch), self._settings
-        volumes = [*self._train, *self._without]
-        for start in range(0, len(order), s.batch_size):
-            made = []
-            for place in range(start, min(start + s.batch_size, len(order))):
-                rng = np.random.default_rng([s.seed, epoch, place, 1])
-                number, tumour = order[place]
-                made.append(sample(volumes[number], tumour, s, rng, self._margin))
-            yield torch.stack([m[0] for m in made])[:, None], torch.stack([m[1] for m in made])[:, None]
 
     def validation(self) -> list[tuple[torch.Tensor, torch.Tensor]]:
         """Return whole volumes as the pipeline sees them, with their targets."""
