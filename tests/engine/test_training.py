@@ -2,6 +2,7 @@
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -171,6 +172,18 @@ def test_a_training_leaves_a_model_that_can_be_used(data, tmp_path):
     assert card.training["pictures"] + card.training["kept_out_pictures"] == 6
     with pytest.raises(ModelError, match="tumour"):
         catalogue.find("tumour", str(out))
+
+
+def test_a_model_of_all_scans_tells_whose_figures_its_card_shows(data, tmp_path):
+    measured = train(data, tmp_path / "split", replace(TINY, epochs=1))
+    figures = {"report": {"on": "two pictures", "dsc": 97.0}}
+    replace(measured, level=0.42, figures=figures).write(tmp_path / "split" / "card.json")
+    card = train(data, tmp_path / "all", replace(TINY, kept_out=0.0), card_from=tmp_path / "split")
+    assert (card.level, card.figures) == (0.42, figures)
+    told = card.training["figures_from"]
+    assert f"{measured.training['pictures']} pictures" in told
+    assert "for 1 epochs" in told
+    assert told.endswith("on all of the data, for 2 epochs.")
 
 
 def test_weights_that_are_not_the_cards_are_refused(data, tmp_path):

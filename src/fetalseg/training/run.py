@@ -307,10 +307,12 @@ def _left_out(items: Sequence[Named], parts: Mapping[str, str]) -> dict[str, int
 
 
 def _with_figures_of(card: Card, measured: Card) -> Card:
+    epochs, then = (c.training.get("weights_of_epoch") for c in (measured, card))
+    long, longer = (f", for {n} epochs" if n and epochs != then else "" for n in (epochs, then))
     note = (
-        f"Level, intervals and figures are those of a model trained the same way on {_trained_on(measured)} "
+        f"Level, intervals and figures are those of a model trained the same way on {_trained_on(measured)}{long} "
         f"(weights {measured.sha256[:12]}) and measured on what it had not seen. These weights were then trained on "
-        "all of the data."
+        f"all of the data{longer}."
     )
     return replace(
         card,
