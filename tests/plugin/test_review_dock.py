@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import threading
 from types import SimpleNamespace
 
 import numpy as np
@@ -17,6 +18,7 @@ from fetalseg.dataset.store import Store
 from fetalseg.geometry import ellipse as ellipses
 from fetalseg.result import Ellipse
 from fetalseg.review import journal as journals
+from napari_fetalseg import work
 from napari_fetalseg.actions import PLUGIN
 from napari_fetalseg.layers.drawing import drawing_of
 from napari_fetalseg.review import filling, setup_panel
@@ -237,14 +239,17 @@ def test_a_decision_is_written_where_the_window_closes_at_once(reviewing, monkey
     assert reviewing.states()[item] == "accepted"
 
 
-def test_a_stroke_that_is_still_measured_does_not_bring_its_case_back(reviewing, qtbot):
+def test_a_stroke_that_is_still_measured_does_not_bring_its_case_back(reviewing, qtbot, monkeypatch):
     reviewing.start(filling.FromFolder(reviewing.folder / "scans"))
     desk, session, item = reviewing.desk, reviewing.desk._stage.session, reviewing.desk.item
+    gate, measure = threading.Event(), work.apply
+    monkeypatch.setattr(work, "apply", lambda edit, base: gate.wait(10) and measure(edit, base))
     reviewing.labels.data_setitem((np.arange(5, 95), np.full(90, 120)), 1)
     qtbot.waitUntil(lambda: session._edit_job is not None)
     desk.decide("accept")
+    qtbot.waitUntil(lambda: desk.item != item, timeout=10_000)
+    gate.set()
     reviewing.settle()
-    assert desk.item != item
     assert reviewing.states()[item] == "edited"
     assert [series.title for series in session.series] == [desk.item]
     assert len(reviewing.viewer.layers) == 4
