@@ -1,10 +1,11 @@
 """From pressing Accept to the next case's picture on the screen, in a real window.
 
-Cases come from a folder of scans, or are phantom heads with noise of their own. Each is accepted once the next one has
-been read ahead, as it is when a person looks at a case for a few seconds; every third one is drawn on before. The time
-is up when napari's canvas has painted the next picture; that of all of its layers is told as well.
+Cases come from a folder of scans, or are phantom heads with noise of their own. Each is looked at for a second, and
+accepted once the next one has been read ahead; every third one is drawn on before. The time is up when napari's canvas
+has painted the next picture; that of all of its layers is told as well, and how long the window stood still at most
+while a case was looked at.
 
-    python benchmarks/review_next.py [FOLDER] [--cases 40] [--task head]
+    python benchmarks/review_next.py [FOLDER] [--cases 40] [--task head] [--look 1.0]
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ def main() -> None:
     given.add_argument("folder", nargs="?", type=Path)
     given.add_argument("--cases", type=int, default=40)
     given.add_argument("--task", default="head")
+    given.add_argument("--look", type=float, default=1.0, help="seconds that each is looked at")
     options = given.parse_args()
 
     import napari
@@ -38,27 +40,35 @@ def main() -> None:
         widget.start(Path(work) / "set", "benchmark", options.task, filling.FromFolder(folder))
         wait(lambda: desk.review is not None and desk.shown is not None and not desk.busy)
         canvas = viewer.window._qt_viewer.canvas
-        painted = [0.0]
-        canvas._scene_canvas.events.draw.connect(lambda _: painted.__setitem__(0, time.perf_counter()), position="last")
         drawing = drawing_of(viewer)
-        first, whole = [], []
+        # All of these may come within one call of `pause`, so the times are noted where it happens.
+        shown, painted, there = [0.0], [0.0], [0.0]
+        desk.showing.connect(lambda _: shown.__setitem__(0, time.perf_counter()))
+
+        def on_draw(_event) -> None:
+            if painted[0] < shown[0]:
+                painted[0] = time.perf_counter()
+            if there[0] < shown[0] and not drawing.layers_of(desk.shown.series).waiting:
+                there[0] = time.perf_counter()
+
+        canvas._scene_canvas.events.draw.connect(on_draw, position="last")
+        first, whole, still = [], [], []
         for number in range(min(options.cases, len(desk.entries)) - 1):
+            still.append(looked_at(options.look))
             wait(lambda: not desk.busy)
             if number % 3 == 0:
                 labels = drawing.layers_of(desk.shown.series).mask.layer
                 at = tuple(np.full(9, n // 2) for n in labels.data.shape[:-1])
                 labels.data_setitem((*at, np.arange(9)), 1)
                 wait(lambda: not desk.busy)
-            item, begun = desk.item, time.perf_counter()
+            begun = time.perf_counter()
             desk.decide("accept")
-            wait(lambda item=item: desk.item not in (None, item))
-            shown = time.perf_counter()
-            wait(lambda shown=shown: painted[0] > shown)
+            wait(lambda begun=begun: there[0] > shown[0] > begun)
             first.append(painted[0] - begun)
-            wait(lambda: not drawing.layers_of(desk.shown.series).waiting)
-            whole.append(time.perf_counter() - begun)
+            whole.append(there[0] - begun)
         tell("accept to the next picture painted", first)
         tell("accept to all of its layers there", whole)
+        tell("longest standstill while looked at", still[1:])
         widget.release()
         viewer.close()
 
@@ -88,11 +98,24 @@ def tell(what: str, seconds: list[float]) -> None:
     )
 
 
+def looked_at(seconds: float) -> float:
+    """Let the window work for so long; return how long it did not answer at most."""
+    end, last, longest = time.perf_counter() + seconds, time.perf_counter(), 0.0
+    while last < end:
+        pause()
+        longest, last = max(longest, time.perf_counter() - last), time.perf_counter()
+    return longest
+
+
 def wait(done) -> None:
+    while not done():
+        pause()
+
+
+def pause() -> None:
     from qtpy.QtTest import QTest
 
-    while not done():
-        QTest.qWait(2)
+    QTest.qWait(2)
 
 
 if __name__ == "__main__":

@@ -220,7 +220,7 @@ class Session:
             self.handed.emit(instead_of, series)
         self._add(series, list(results))
         if instead_of is not None:
-            self.delete(instead_of, list(instead_of.results))
+            self.drop(instead_of)
         return series
 
     def _add(self, series: Series, results: list[Result]) -> None:
@@ -281,6 +281,11 @@ class Session:
         if self.selection is not None and self.selection[0] is series and self.selection[1] in gone:
             self.select(None, None, "row")
         self.removed.emit(series, gone)
+
+    def drop(self, series: Series) -> None:
+        """Take all results of a series away for good: no edit that is still being measured brings one back."""
+        self.delete(series, list(series.results))
+        series.deleted.clear()
 
     def _queue(self, edit: Edit) -> None:
         if edit.series.base(edit.frame) is None:

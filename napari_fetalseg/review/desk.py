@@ -1,7 +1,7 @@
 """What the Review dock does: the queue, the case that is looked at, and what is written. No widgets.
 
 Two lanes write beside the window, the journal's and the data set's. The next case is shown once the journal has the
-decision on this one; the data set follows.
+decision on this one. All else waits until its picture is painted: the data set, and reading ahead.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from psygnal import Signal
+from qtpy.QtCore import QTimer
 
 from fetalseg.dataset import folder as folders
 from fetalseg.dataset.entry import Entry, Status
@@ -35,6 +36,9 @@ log = logging.getLogger(__name__)
 
 # So many cases are read and segmented ahead.
 _AHEAD = 2
+
+# From a case's being shown to what can wait: napari paints a few ms after it was asked to.
+_PAINT_MS = 50
 
 
 class Desk:
@@ -69,6 +73,9 @@ class Desk:
         self.keeper = Keeper(stage, self.saved.emit, self.failed.emit)
         self._writing = Lane()
         self._ahead = Ahead(self._on_case, self._unreadable)
+        self._behind = QTimer()
+        self._behind.setSingleShot(True)
+        self._behind.timeout.connect(self._catch_up)
         self._filling: workers.Job | None = None
         self._opening: workers.Job | None = None
         self.review: Review | None = None
@@ -78,6 +85,7 @@ class Desk:
         self.entries: list[Entry] = []
         self.broken: dict[str, str] = {}
         self._wanted: str | None = None
+        self._decided = False  # what the data set was not told yet
         self._before: list[str] = []  # cases that Back goes to, and those that it came from
         self._after: list[str] = []
         self._skipped: list[str] = []
@@ -96,7 +104,7 @@ class Desk:
     def busy(self) -> bool:
         """Whether anything is still being read or written."""
         at_work = self.keeper.pending or self._filling is not None or self._opening is not None
-        return at_work or not (self._writing.idle and self._ahead.idle)
+        return at_work or self._behind.isActive() or not (self._writing.idle and self._ahead.idle)
 
     @property
     def filling(self) -> bool:
@@ -154,10 +162,13 @@ class Desk:
             if job is not None:
                 job.drop()
         self._opening = self._filling = None
+        self._behind.stop()
         self._ahead.drop()
         review = self.review
         if review is None:
             return
+        if self._decided:
+            self._carry_out()
         # Short, and the window is about to go: here nothing may wait for a worker to come back.
         for write in (self.keeper.finish, self._writing.finish):
             try:
@@ -227,8 +238,9 @@ class Desk:
 
         def done(decision: Decision) -> None:
             self._mark(decision)
-            self._carry_out()
+            self._decided = True
             self._leave_for(then)
+            self._behind.start(_PAINT_MS)
 
         self.keeper.leave(done, lambda: review.decide(entry, verdict, drawing, spacing))
 
@@ -312,6 +324,13 @@ class Desk:
         self.showing.emit(shown)
         for sentence in case.told:
             self.told.emit(sentence)
+        self._behind.start(_PAINT_MS)
+
+    def _catch_up(self) -> None:
+        """Do what could wait for the picture."""
+        self._stage.sweep()
+        if self._decided:
+            self._carry_out()
         self._read_ahead()
 
     # Reading
@@ -361,6 +380,7 @@ class Desk:
         review = self.review
         if review is None:
             return
+        self._decided = False
 
         def done(found: tuple[list[str], list[Entry]]) -> None:
             told, entries = found

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from qtpy.QtCore import QTimer
 
 from fetalseg import tasks
 from fetalseg.dataset.content import size_text
@@ -21,9 +20,6 @@ from napari_fetalseg.series import Series
 
 # What a person chose for the brush and the look of a mask stays from case to case.
 _KEPT = ("mode", "brush_size", "opacity", "contour", "n_edit_dimensions", "preserve_labels")
-
-# From the next case's picture to the removal of the one before.
-_SWEEP_MS = 400
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,12 +52,9 @@ class Stage:
         self.shown: Shown | None = None
         self._kept: dict[str, Any] = {}
         self._going: list[Any] = []
-        self._sweeping = QTimer()
-        self._sweeping.setSingleShot(True)
-        self._sweeping.timeout.connect(self._sweep)
 
     def show(self, case: Case, settings: SegmentSettings) -> Shown:
-        """Show a case in place of the one that was there."""
+        """Show a case in place of the one that was there, whose image is hidden until `sweep`."""
         from napari.layers import Layer
 
         viewer = self._viewer
@@ -80,17 +73,13 @@ class Stage:
         self.shown = Shown(case, layer, series)
         if old is not None:
             self._going.append(old.layer)
-            self._sweeping.start(_SWEEP_MS)
         viewer.reset_view(layers=[layer])
         self.session.select(series, 0, "run")
         self._make_ready(series)
         return self.shown
 
     def _makes_room(self, old: Shown, layer: Any) -> bool:
-        """Hide the image of the case before, where the next one can stand in its layers.
-
-        Its removal takes napari a while: that is done once the next picture is on the screen.
-        """
+        """Hide the image of the case before, where the next one can stand in its layers."""
         fits = old.layer in self._viewer.layers and (old.layer.ndim, old.layer.units) == (layer.ndim, layer.units)
         if fits:
             old.layer.visible = False
@@ -110,20 +99,19 @@ class Stage:
 
     def clear(self) -> None:
         """Take the case away."""
-        self._sweep()
+        self.sweep()
         shown, self.shown = self.shown, None
         if shown is None:
             return
         drawn = self._drawer.layers_of(shown.series)
         if drawn is not None:
             self._kept = {name: getattr(drawn.mask.layer, name) for name in _KEPT}
-        self.session.delete(shown.series, list(shown.series.results))
+        self.session.drop(shown.series)
         if shown.layer in self._viewer.layers:
             self._viewer.layers.remove(shown.layer)
 
-    def _sweep(self) -> None:
-        """Remove the images of cases that were left."""
-        self._sweeping.stop()
+    def sweep(self) -> None:
+        """Remove the images of cases that were left: with each napari collects garbage, for longer than it paints."""
         going, self._going = self._going, []
         for layer in going:
             if layer in self._viewer.layers:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import threading
 from types import SimpleNamespace
 
 import numpy as np
@@ -17,6 +18,7 @@ from fetalseg.dataset.store import Store
 from fetalseg.geometry import ellipse as ellipses
 from fetalseg.result import Ellipse
 from fetalseg.review import journal as journals
+from napari_fetalseg import work
 from napari_fetalseg.actions import PLUGIN
 from napari_fetalseg.layers.drawing import drawing_of
 from napari_fetalseg.review import filling, setup_panel
@@ -193,6 +195,64 @@ def test_the_next_case_is_read_and_segmented_ahead(reviewing, predictor):
     assert not store.get(second).state.done
     assert second in reviewing.desk._ahead._ready
     assert store.get(first).model == "standin"
+
+
+def test_the_picture_comes_before_the_work_beside_it(reviewing, monkeypatch):
+    reviewing.start(filling.FromFolder(reviewing.folder / "scans"))
+    desk, happened = reviewing.desk, []
+    order = [desk.item, *desk._upcoming()]
+
+    def noted(what, function):
+        def call(*given):
+            happened.append(what)
+            return function(*given)
+
+        return call
+
+    desk.showing.connect(lambda _: happened.append("shown"))
+    canvas = reviewing.viewer.window._qt_viewer.canvas
+    canvas._scene_canvas.events.draw.connect(lambda _: happened.append("painted"), position="last")
+    monkeypatch.setattr(desk.review, "carry_out", noted("written", desk.review.carry_out))
+    monkeypatch.setattr(desk.review, "load", noted("read ahead", desk.review.load))
+    monkeypatch.setattr(desk._stage, "sweep", noted("swept", desk._stage.sweep))
+    reviewing.press(Qt.Key.Key_N)
+    assert desk.item == order[1]
+    after = happened[happened.index("shown") :]
+    assert after[1] == "painted"
+    assert {"written", "read ahead", "swept"} <= set(after)
+    assert happened.index("shown") < min(happened.index(what) for what in ("written", "read ahead", "swept"))
+    assert reviewing.states()[order[0]] == "accepted"
+
+
+def test_a_decision_is_written_where_the_window_closes_at_once(reviewing, monkeypatch):
+    monkeypatch.setattr("napari_fetalseg.review.desk._PAINT_MS", 60_000)
+    reviewing.widget.start(reviewing.set, "Anna", "head", filling.FromFolder(reviewing.folder / "scans"))
+    desk = reviewing.desk
+    reviewing.qtbot.waitUntil(lambda: desk.shown is not None and not desk.filling, timeout=30_000)
+    item = desk.item
+    desk.decide("accept")
+    reviewing.qtbot.waitUntil(lambda: desk.item != item, timeout=10_000)
+    assert reviewing.states()[item] == "to-do"
+    waiting = journals.standing(reviewing.set, "Anna").waiting
+    assert [decision.item for decision in waiting.values()] == [item], "on the disk before the next is shown"
+    reviewing.widget.release()
+    assert reviewing.states()[item] == "accepted"
+
+
+def test_a_stroke_that_is_still_measured_does_not_bring_its_case_back(reviewing, qtbot, monkeypatch):
+    reviewing.start(filling.FromFolder(reviewing.folder / "scans"))
+    desk, session, item = reviewing.desk, reviewing.desk._stage.session, reviewing.desk.item
+    gate, measure = threading.Event(), work.apply
+    monkeypatch.setattr(work, "apply", lambda edit, base: gate.wait(10) and measure(edit, base))
+    reviewing.labels.data_setitem((np.arange(5, 95), np.full(90, 120)), 1)
+    qtbot.waitUntil(lambda: session._edit_job is not None)
+    desk.decide("accept")
+    qtbot.waitUntil(lambda: desk.item != item, timeout=10_000)
+    gate.set()
+    reviewing.settle()
+    assert reviewing.states()[item] == "edited"
+    assert [series.title for series in session.series] == [desk.item]
+    assert len(reviewing.viewer.layers) == 4
 
 
 def test_what_was_accepted_by_a_person_is_not_segmented_again(reviewing, predictor):
