@@ -332,7 +332,7 @@ class Worker:
         """Return an assessment a result, and what is missing in sentences."""
         if self.by is None:
             return [], []
-        told = [self.by.assess(result, scan.study_date) for result in results]
+        told = [self.by.assess(result, scan.study_date, scan.lmp) for result in results]
         # Frames of a loop lack the same.
         return [assessment for assessment, _ in told], list(dict.fromkeys(text for _, text in told if text))
 
