@@ -7,7 +7,8 @@
 *throughput* runs the whole command (reading, two looks, ellipse, masks, side-by-side pictures, tables) over a folder
 and sets its time against that of the same network alone on the same number of pictures in batches of eight, by PyTorch
 and by whatever runs it here. *growth* puts a stand-in in the network's place, so that what is left is the product's own
-time and memory. *watch* copies pictures into a folder one by one and tells how long each waits for its row.
+time and memory. *watch* copies pictures into a folder one by one and tells how long each waits for its line in the
+journal, and for its row in the table.
 
 Figures are for an idle computer; each is of a process of its own.
 """
@@ -32,6 +33,8 @@ from PIL import Image
 
 from fetalseg import samples
 
+_JOURNAL = "journal.jsonl"
+_BEFORE_S = 5.0  # the model is loaded by then
 _STILL = "second_trimester.png"
 _WINDOWS = 5  # that the network sees of a picture: one whole view, four mirrored copies of the second look
 
@@ -159,24 +162,41 @@ def watch(given: argparse.Namespace) -> None:
         running = subprocess.Popen(
             [str(part) for part in command], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
         )
-        waits = []
+        while not (out / _JOURNAL).exists():
+            time.sleep(0.02)
+        time.sleep(_BEFORE_S)
+        waits, used = [], _processor(running.pid)
+        time.sleep(_BEFORE_S)
+        idle = (_processor(running.pid) - used) / _BEFORE_S
         for path in sorted(store.glob("*.jpg")):
             shutil.copy(path, folder)
             began = time.perf_counter()
-            while not _listed(out, path.name):
-                time.sleep(0.02)
-            waits.append(time.perf_counter() - began)
+            waits.append([_listed(out / name, path.name, began) for name in (_JOURNAL, "measurements.csv")])
             time.sleep(0.3)
         running.send_signal(signal.SIGINT)
         running.wait()
-    print(f"the first {waits[0]:.2f} s (the model is loaded), then {min(waits[1:]):.2f} to {max(waits[1:]):.2f} s")
+    for where, (first, *others) in zip(("journal", "table"), zip(*waits, strict=True), strict=True):
+        print(
+            f"{where}: the first {first:.2f} s, then {min(others):.2f} to {max(others):.2f} s, "
+            f"the middle one {sorted(others)[len(others) // 2]:.2f} s"
+        )
+    print(f"before, waiting: {100 * idle:.1f} % of a processor")
 
 
-def _listed(out: Path, name: str) -> bool:
+def _listed(file: Path, name: str, began: float) -> float:
+    """Return the seconds until a file names a picture."""
+    while not file.exists() or name not in file.read_text():
+        time.sleep(0.02)
+    return time.perf_counter() - began
+
+
+def _processor(process: int) -> float:
+    """Return the processor time that a process has used; 0 where the system does not tell (it is no Linux)."""
     try:
-        return f'"name":"{name}"' in (out / "journal.jsonl").read_text()
+        fields = Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()
     except OSError:
-        return False
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def main() -> None:

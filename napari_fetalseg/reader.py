@@ -117,6 +117,7 @@ def _metadata(scan: Any) -> dict[str, Any]:
         "modality": scan.modality,
         "description": scan.description,
         "study_date": scan.study_date,
+        "lmp": scan.lmp,
         "machine": scan.machine,
         "regions": scan.regions,
         "notes": scan.notes,

@@ -87,6 +87,10 @@ class Case:
         Image layers and series that a person said, or the first that was looked at, to be of this pregnancy.
     scan_dates, machines, added : weak dictionaries
         By image layer: the scan's date and the machine as typed; the exam that was added.
+    formula : str
+        By which a crown-rump length dates until another one is chosen for this pregnancy.
+    lmp_told : str
+        The last period that the first of its scans' files to tell one told; it was filled in if none was there.
     doubt : str
         What is wrong with what is typed; empty where nothing is. Until it is mended the older dating stands.
     """
@@ -101,23 +105,26 @@ class Case:
     scan_dates: weakref.WeakKeyDictionary[Any, str] = field(default_factory=weakref.WeakKeyDictionary)
     machines: weakref.WeakKeyDictionary[Any, str] = field(default_factory=weakref.WeakKeyDictionary)
     added: weakref.WeakKeyDictionary[Any, Exam] = field(default_factory=weakref.WeakKeyDictionary)
+    formula: str = GrowthSettings().crl_formula
+    lmp_told: str = ""
     doubt: str = ""
     _last: Any = None  # weak reference to the image that was looked at last
 
     @classmethod
-    def of(cls, pregnancy: Pregnancy, path: Path | None = None) -> Case:
-        """Return the case of a pregnancy that was read from a file."""
-        made = cls(pregnancy, fixed=pregnancy.dating, saved=pregnancy, path=path)
+    def of(cls, pregnancy: Pregnancy, path: Path | None = None, formula: str = GrowthSettings().crl_formula) -> Case:
+        """Return the case of a pregnancy that was read from a file; where that names a formula it stands."""
+        made = cls(pregnancy, fixed=pregnancy.dating, saved=pregnancy, path=path, formula=formula)
         dating = pregnancy.dating
         if dating is not None and dating.independent:
             made.source = dating.source
             on = dating.on.isoformat() if dating.on else ""
-            formula = next((key for key, words in CRL_FORMULAS.items() if words == dating.formula), "")
+            named = (key for key, words in CRL_FORMULAS.items() if words == dating.formula)
+            made.formula = next(named, formula)
             made.typed[dating.source] = Typed(
                 date="" if dating.source == "ga" else on,
                 age=_age(dating.ga_days) if dating.source in ("ga", "earlier_scan") else "",
                 length=f"{dating.crl_mm:g}" if dating.crl_mm is not None else "",
-                formula=formula or GrowthSettings().crl_formula,
+                formula=made.formula,
             )
         return made
 
@@ -134,7 +141,16 @@ class Case:
 
     def fields(self, source: str | None = None) -> Typed:
         """Return what was typed for a way of dating; of the chosen one by default."""
-        return self.typed.setdefault(source or self.source, Typed())
+        return self.typed.setdefault(source or self.source, Typed(formula=self.formula))
+
+    def offer_lmp(self, told: str) -> None:
+        """Fill in the last period that a scan's file tells, once, and only where neither file nor person gave any."""
+        if not told or self.lmp_told:
+            return
+        self.lmp_told = told
+        lmp = self.fields("lmp")
+        if self.fixed is None and not lmp.date:
+            lmp.date = told
 
     def look_at(self, image: Any) -> None:
         """Go to an image. An age that was typed for the one before stays that one's: it is none of the next one's."""
@@ -203,6 +219,8 @@ class Cases:
         Those to choose from: the built-in ones, then a person's own.
     recalled : bool
         Whether the charts of the last session were asked for.
+    formula : str
+        The formula of crown-rump length that a person chose last: other pregnancies begin with it.
     known : weak dictionary
         What was worked out of a result, for `napari_fetalseg.growth.standing`.
     """
@@ -213,6 +231,7 @@ class Cases:
         self.current = Case()
         self.charts: list[Chart] = [charts.get(name) for name in charts.NAMES]
         self.recalled = False
+        self.formula = GrowthSettings().crl_formula
         self.known: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
         self._all = [self.current]
         self._told: list[Any] = []
@@ -261,6 +280,10 @@ class Cases:
     def join(self, image: Any, series: Any) -> None:
         """Take an image for one of the current pregnancy."""
         self.current.images.update((image, series))
+
+    def another(self, chart: str) -> Case:
+        """Return a case for another pregnancy, with the formula that was chosen last."""
+        return Case(Pregnancy(chart=chart), formula=self.formula)
 
     def begin(self, case: Case) -> None:
         """Go to another case; the current one can be come back to by its images."""

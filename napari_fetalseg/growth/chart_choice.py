@@ -1,4 +1,4 @@
-"""Which charts the Growth dock offers, and which of them is chosen: now, and when it is opened again."""
+"""What the Growth dock begins with: the charts that it offers, the chart and the CRL formula that were chosen last."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from typing import Any
 from fetalseg.errors import FetalSegError, GrowthError
 from fetalseg.growth import charts
 from fetalseg.growth.charts import Chart
+from fetalseg.growth.dating import CRL_FORMULAS
 from napari_fetalseg import preferences
 from napari_fetalseg.growth.case import Cases
 from napari_fetalseg.growth.chart_view import ChartView
 
-_SECTION, _CHOSEN, _OWN = "growth", "chart", "charts"
+_SECTION, _CHOSEN, _OWN, _FORMULA = "growth", "chart", "charts", "crl_formula"
 
 
 class ChartChoice:
@@ -126,6 +127,22 @@ class ChartChoice:
             return  # those of the last session are still being read
         own = [chart.path for chart in self._cases.charts if chart.path is not None]
         preferences.remember(_SECTION, _OWN, "\n".join(own))
+
+
+def recall_formula(cases: Cases) -> None:
+    """Begin with the formula of crown-rump length that was chosen last."""
+    chosen = preferences.recall(_SECTION, _FORMULA)
+    if chosen not in CRL_FORMULAS:
+        return
+    cases.formula = chosen
+    if cases.current.blank and not cases.current.typed.get("crl"):
+        cases.current.formula = chosen
+
+
+def remember_formula(cases: Cases, chosen: str) -> None:
+    """Keep the formula that a person chose, for other pregnancies and the next session."""
+    cases.formula = chosen
+    preferences.remember(_SECTION, _FORMULA, chosen)
 
 
 def _read(paths: Sequence[str]) -> tuple[list[Chart], list[str]]:

@@ -34,14 +34,18 @@ class DatingForm(QWidget):
     -------
     changed(bool)
         Something was typed; true when typing has ended.
+    formula_chosen(str)
+        A person chose by which formula a crown-rump length dates.
     """
 
     changed = Signal(bool)
+    formula_chosen = Signal(str)
 
     def __init__(self) -> None:
         super().__init__()
         self.case = Case()
         self._image: Any = None
+        self._told = self._lmp = ""
         self._filling = False
         self.scan_date = _line(_DATE, "Day of this scan, as 2024-05-20")
         self.today = QPushButton("Today")
@@ -53,6 +57,7 @@ class DatingForm(QWidget):
         for source, (title, _) in WAYS.items():
             self.way.addItem(title, source)
         self.date = _line(_DATE, "As 2024-05-20")
+        self.date_source = WrappedLabel()
         self.length = _line("mm", "Crown-rump length in mm, 45 to 84")
         self.formula = QComboBox()
         narrow(self.formula)
@@ -64,11 +69,11 @@ class DatingForm(QWidget):
         self._lay_out()
         self.scan_date.returnPressed.connect(self._next)
         self.way.currentIndexChanged.connect(self._way_chosen)
-        self.formula.activated.connect(self._edited)
+        self.formula.activated.connect(self._formula_chosen)
         for line in (self.scan_date, self.date, self.length, self.age):
             line.textEdited.connect(lambda _text, at=line: self._typed(at))
             line.editingFinished.connect(lambda at=line: self._finished(at))
-        self.show_case(self.case, None, "")
+        self.show_case(self.case, None, "", "")
 
     def _lay_out(self) -> None:
         self.scan_row = QWidget()
@@ -82,15 +87,15 @@ class DatingForm(QWidget):
         form.addRow("Scan date", self.scan_row)
         form.addRow("", self.scan_source)
         for title, part in (
-            *(("Dated by", self.way), ("First day", self.date), ("Length, mm", self.length)),
-            *(("Formula", self.formula), ("Age", self.age)),
+            *(("Dated by", self.way), ("First day", self.date), ("", self.date_source)),
+            *(("Length, mm", self.length), ("Formula", self.formula), ("Age", self.age)),
         ):
             form.addRow(title, part)
         form.addRow(self.answer)
 
     # What is shown
 
-    def show_case(self, case: Case, image: Any, told: str) -> None:
+    def show_case(self, case: Case, image: Any, told: str, lmp: str) -> None:
         """Show a case at a scan.
 
         Parameters
@@ -100,8 +105,10 @@ class DatingForm(QWidget):
             What the scan's date is kept for.
         told : str
             The scan's date as its file tells it; empty where it does not.
+        lmp : str
+            The last period, the same.
         """
-        self.case, self._image, self._told = case, image, told
+        self.case, self._image, self._told, self._lmp = case, image, told, lmp
         self._filling = True
         typed = case.scan_dates.get(image) if image is not None else None
         self._show(self.scan_date, told if typed is None else typed)
@@ -143,8 +150,23 @@ class DatingForm(QWidget):
             words = f"typed; the file says {self._told}"
         else:
             words = "" if text else "not in the file: type it"
-        self.form.setRowVisible(self.scan_source, bool(words) and self._image is not None)
-        self.scan_source.setText(f"<small>{html.escape(words)}</small>")
+        self._tell(self.scan_source, words if self._image is not None else "")
+        self._tell(self.date_source, self._lmp_source() if self.case.source == "lmp" else "")
+
+    def _tell(self, label: WrappedLabel, words: str) -> None:
+        self.form.setRowVisible(label, bool(words))
+        label.setText(f"<small>{html.escape(words)}</small>")
+
+    def _lmp_source(self) -> str:
+        """Where the last period that is shown comes from, where a scan's file tells one."""
+        text = self.date.text().strip()
+        if text and text == self._lmp:
+            return "from the file"
+        elsewhere = "from the file of another scan" if text and text == self.case.lmp_told else ""
+        if not self._lmp:
+            return elsewhere
+        typed = "typed" if text and self.case.fixed is None else ""
+        return "; ".join(part for part in (elsewhere or typed, f"the file says {self._lmp}") if part)
 
     def say(self, answer: str, notes: tuple[str, ...] = (), doubtful: bool = False) -> None:
         """Say what the form means: the age with its source, and notes on it."""
@@ -196,17 +218,18 @@ class DatingForm(QWidget):
         self._filling = False
         self.changed.emit(True)
 
-    def _edited(self, *_: Any) -> None:
+    def _formula_chosen(self, _index: int) -> None:
         self._keep()
+        self.formula_chosen.emit(self.formula.currentData())
         self.changed.emit(True)
 
     def _typed(self, line: QLineEdit) -> None:
         if line is self.scan_date:
             if self._image is not None:
                 self.case.scan_dates[self._image] = line.text().strip()
-            self._source()
         else:
             self._keep()
+        self._source()
         self.changed.emit(False)
 
     def _keep(self) -> None:

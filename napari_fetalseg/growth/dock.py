@@ -15,20 +15,20 @@ from fetalseg.errors import FetalSegError
 from fetalseg.growth.assessment import Assessment, assess
 from fetalseg.growth.charts import Chart
 from fetalseg.growth.dating import Dating, redating_note
-from fetalseg.growth.pregnancy import Exam, Pregnancy, exam_of
+from fetalseg.growth.pregnancy import Exam, exam_of
 from fetalseg.growth.results import refusal
 from fetalseg.growth.wording import age_at_scan_text
 from fetalseg.result import Result
 from napari_fetalseg import _compat, workers
 from napari_fetalseg.growth.case import Case
-from napari_fetalseg.growth.chart_choice import ChartChoice
+from napari_fetalseg.growth.chart_choice import ChartChoice, recall_formula, remember_formula
 from napari_fetalseg.growth.dating_form import DatingForm
 from napari_fetalseg.growth.exam_choice import ExamChoice
 from napari_fetalseg.growth.exams_panel import ExamsPanel
 from napari_fetalseg.growth.layout import NARROW, BesideOrBelow, Column
 from napari_fetalseg.growth.question import Question
 from napari_fetalseg.growth.result_view import ResultView
-from napari_fetalseg.growth.standing import scan_day
+from napari_fetalseg.growth.standing import scan_day, scan_lmp
 from napari_fetalseg.layers.drawing import drawing_of
 from napari_fetalseg.placing import dock_of
 from napari_fetalseg.series import Series
@@ -62,6 +62,7 @@ class GrowthWidget(Dock):
         self._make_parts()
         self._connect()
         self.charts.recall()
+        recall_formula(self.cases)
         self.reload()
 
     @property
@@ -104,6 +105,7 @@ class GrowthWidget(Dock):
         self._listen(self.viewer.events.theme, self._on_theme)
         self._on_theme()
         self.form.changed.connect(self.reload)
+        self.form.formula_chosen.connect(lambda key: remember_formula(self.cases, key))
         self.choice.use.activated.connect(lambda _: self.reload())
         self.view.chosen.connect(self.reload)
         self.view.picture.failed = self.error.show_error
@@ -190,7 +192,9 @@ class GrowthWidget(Dock):
         self._shown = (self.case, image)
         if image is not None:
             self.case.look_at(image)
-        self.form.show_case(self.case, image, scan_day(selected[0], selected[2]) if selected is not None else "")
+        day, lmp = (scan_day(selected[0], selected[2]), scan_lmp(selected[0])) if selected is not None else ("", "")
+        self.case.offer_lmp(lmp)
+        self.form.show_case(self.case, image, day, lmp)
         if selected is None:
             self.choice.hide()
 
@@ -200,7 +204,7 @@ class GrowthWidget(Dock):
         if selected is None:
             return
         if not same:
-            self.cases.begin(Case(Pregnancy(chart=self.view.chart.key)))
+            self.cases.begin(self.cases.another(self.view.chart.key))
         self.cases.join(selected[0].image() or selected[0], selected[0])
         self.reload()
         self.begin()

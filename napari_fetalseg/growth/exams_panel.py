@@ -206,11 +206,13 @@ class ExamsPanel(QWidget):
     def new(self) -> None:
         """Begin another pregnancy with the scan that is looked at."""
         if self._may_drop("New"):
-            self._switch(Case(Pregnancy(chart=self._cases.current.pregnancy.chart)))
+            self._switch(self._cases.another(self._cases.current.pregnancy.chart))
 
     def open_file(self, path: str | Path) -> None:
         """Open a pregnancy's file; the scan that is looked at is taken for one of it."""
-        self._work(lambda: files.read(path), lambda found: self._switch(Case.of(found, Path(path))))
+        self._work(
+            lambda: files.read(path), lambda found: self._switch(Case.of(found, Path(path), self._cases.formula))
+        )
 
     def save(self, path: str | Path) -> None:
         """Save the pregnancy's file."""

@@ -60,3 +60,8 @@ def standing_of(cases: Cases, series: Series, result: Result) -> Standing | None
 def scan_day(series: Series, result: Result) -> str:
     """Return the scan's date as its file tells it; empty where it does not."""
     return str(result.study_date or series.source.facts.get("study_date") or "")
+
+
+def scan_lmp(series: Series) -> str:
+    """Return the last period as a scan's file tells it; empty where it does not."""
+    return str(series.source.facts.get("lmp") or "")

@@ -176,6 +176,9 @@ class Scan:
     regions : tuple of tuple of Region
         One item for all frames, or one a frame; empty where the file tells of none. `spacing` is then None where
         they have several scales.
+    lmp : str, optional
+        ISO: the first day of the last menstrual period, where an ultrasound file tells one that can be of its day. It
+        dates the pregnancy and is written nowhere.
     """
 
     pixels: NDArray[np.generic]
@@ -192,6 +195,7 @@ class Scan:
     machine: str | None = None
     oriented: bool = False
     regions: tuple[tuple[Region, ...], ...] = ()
+    lmp: str | None = None
 
     def __post_init__(self) -> None:
         if self.pixels.ndim != 3:

@@ -376,8 +376,9 @@ def test_no_identifier_reaches_an_output_unless_asked(tmp_path):
     page[5:25, 10:200] = 240  # the name, where machines write it
     box = (40, page.shape[0] - 1, 0, page.shape[1] - 1)
     for name in ("a.dcm", "b.dcm"):
-        dicom(tmp_path / "in" / name, page, (region(box, 0.05),), AccessionNumber="ACC-0815")
-    secret = [*PATIENT.values(), "ACC-0815"]
+        about = {"AccessionNumber": "ACC-0815", "LastMenstrualDate": "20240115"}
+        dicom(tmp_path / "in" / name, page, (region(box, 0.05),), **about)
+    secret = [*PATIENT.values(), "ACC-0815", "20240115", "2024-01-15"]
     out, kept = tmp_path / "out", tmp_path / "kept"
     run([tmp_path / "in"], out, HEAD, command="fetalseg segment in")
     uid = __import__("pydicom").dcmread(tmp_path / "in" / "a.dcm", stop_before_pixels=True).StudyInstanceUID

@@ -104,6 +104,27 @@ def test_the_header_tells_date_and_kind_but_no_patient(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("study", "lmp", "told"),
+    [
+        ("20240520", "20240101", "2024-01-01"),
+        ("20240520", "2024.01.01", "2024-01-01"),
+        ("20240520", None, None),
+        ("20240520", "", None),
+        ("20240520", "20240520", None),  # no head is seen on that day
+        ("20240520", "20240601", None),
+        ("20241111", "20240101", "2024-01-01"),  # 45 weeks
+        ("20241112", "20240101", None),  # of a pregnancy before
+        ("", "20240101", None),  # of which day nobody knows
+        ("20240520", "unknown", None),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:Invalid value for VR")
+def test_the_last_period_is_told_where_it_can_be_that_of_the_day(tmp_path, study, lmp, told):
+    values = {} if lmp is None else {"LastMenstrualDate": lmp}
+    assert us(tmp_path, StudyDate=study, **values).lmp == told
+
+
+@pytest.mark.parametrize(
     ("maker", "model", "told"),
     [
         ("GE Healthcare", " Voluson  E8 ", "GE Healthcare Voluson E8"),

@@ -51,10 +51,10 @@ def table(tmp_path, text, name="exams.csv"):
     return path
 
 
-def told(tmp_path, text, result, chart="intergrowth21", study_date=None):
+def told(tmp_path, text, result, chart="intergrowth21", study_date=None, lmp=None):
     """A result's row, and the sentence, by a csv of exams."""
     growth = Growth.load(table(tmp_path, text), GrowthSettings(chart=chart))
-    found, sentence = growth.assess(result, study_date)
+    found, sentence = growth.assess(result, study_date, lmp)
     return row(result, found), sentence, growth.line(found)
 
 
@@ -234,6 +234,29 @@ def test_a_row_without_dating_gives_no_centile(tmp_path):
     got, sentence, line = told(tmp_path, "file,scan_date,lmp\n007_HC.png,2024-05-20,\n", head())
     assert got["centile"] == got["chart"] == line == ""
     assert "dates by nothing" in sentence
+
+
+@pytest.mark.parametrize("text", ["file,lmp\n007_HC.png,\n", "file,lmp\nother.png,2024-02-01\n"])
+def test_where_no_row_dates_a_picture_the_last_period_of_its_file_does(tmp_path, text):
+    got, sentence, line = told(tmp_path, text, head(), study_date="2024-05-20", lmp="2024-01-01")
+    assert (float(got["ga_days"]), got["ga_source"], sentence) == (140, "lmp", "")
+    assert got["dating_formula"] == exams.LMP_OF_FILE
+    assert not any("2024-01-01" in words for words in (*got.values(), line)), "the age is told, the date is not"
+
+
+@pytest.mark.parametrize(
+    ("text", "ga_days"),
+    [
+        ("file,ga_days\n007_HC.png,143\n", "143"),  # a person's dating
+        ("file,ga_days\n7,100\n007,101\n", ""),  # rows that contradict each other
+        ("file,scan_date,lmp\n7,2023-12-24,\n", ""),  # a day that the file's last period can't be of
+    ],
+)
+def test_the_csv_stands_above_the_last_period_of_a_file(tmp_path, text, ga_days):
+    got, sentence, _ = told(tmp_path, text, head(), study_date="2024-05-20", lmp="2024-01-01")
+    assert got["ga_days"].removesuffix(".0") == ga_days
+    assert bool(sentence) == (not ga_days)
+    assert "2024-01-01" not in sentence
 
 
 def test_what_is_no_head_in_mm_is_left_alone(tmp_path):

@@ -78,6 +78,22 @@ def test_the_chosen_chart_is_there_again(window, begin, kept):
     assert again.case.pregnancy.chart == "who2017", "another pregnancy begins with it too"
 
 
+def test_the_chosen_crl_formula_is_there_again(window, begin, kept):
+    dock = begin()
+    dock.form.way.setCurrentIndex(dock.form.way.findData("crl"))
+    assert dock.form.formula.currentData() == "robinson1975"
+    dock.form.formula.setCurrentIndex(1)
+    dock.form.formula.activated.emit(1)
+    assert kept == {("growth", "crl_formula"): "intergrowth2014"}
+    again = begin()
+    again.form.way.setCurrentIndex(again.form.way.findData("crl"))
+    assert again.form.formula.currentData() == "intergrowth2014"
+    kept["growth", "crl_formula"] = "of another version"
+    third = begin()
+    third.form.way.setCurrentIndex(third.form.way.findData("crl"))
+    assert third.form.formula.currentData() == "robinson1975"
+
+
 def test_a_chart_of_ones_own_is_there_again(window, begin, kept, own):
     dock = begin()
     dock.add_chart(own)

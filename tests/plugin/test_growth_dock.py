@@ -57,8 +57,8 @@ def dock(window):
     settle(window.qtbot, made)
 
 
-def _head(window, name: str = "scan", date: str | None = None, mm: float = 0.46):
-    told = {"metadata": {"fetalseg": {"study_date": date}}} if date else {}
+def _head(window, name: str = "scan", date: str | None = None, mm: float = 0.46, lmp: str | None = None):
+    told = {"metadata": {"fetalseg": {"study_date": date, "lmp": lmp}}} if date else {}
     layer = window.add(disc(HEAD, SHAPE), name=name, scale=(mm, mm), units="mm", **told)
     window.viewer.layers.selection.active = layer
     window.run()
@@ -198,6 +198,89 @@ def test_the_scans_date_comes_from_its_file_where_it_has_one(window, dock):
     type_in(dock.form.scan_date, "2024-05-30")
     assert plain(dock.form.scan_source) == "typed; the file says 2024-05-23"
     assert dock.found.ga_days == 150
+
+
+def test_the_last_period_comes_from_the_file_and_what_is_typed_stands(window, dock):
+    _head(window, date=SCAN, lmp=LMP)
+    assert dock.form.date.text() == LMP
+    assert plain(dock.form.date_source) == "from the file"
+    assert plain(dock.form.answer) == "20w 3d by last menstrual period, due 2024-10-07"
+    type_in(dock.form.date, "2024-01-08")
+    assert plain(dock.form.date_source) == f"typed; the file says {LMP}"
+    assert dock.found.ga_days == 136
+    _way(dock, "edd")
+    assert not dock.form.form.isRowVisible(dock.form.date_source)
+    _way(dock, "lmp")
+    type_in(dock.form.date, "")
+    assert plain(dock.form.date_source) == f"the file says {LMP}"
+    _head(window, "next", date=SCAN, lmp=LMP)
+    assert dock.form.date.text() == "", "what a person took out is not put back"
+
+
+def test_a_last_period_that_was_typed_before_is_not_overwritten(window, dock):
+    type_in(dock.form.date, "2024-01-08")
+    _head(window, date=SCAN, lmp=LMP)
+    assert dock.form.date.text() == "2024-01-08"
+    assert plain(dock.form.date_source) == f"typed; the file says {LMP}"
+    assert dock.found.ga_days == 136
+
+
+def test_each_mothers_scan_has_the_last_period_of_its_own_file(window, dock):
+    first = _head(window, "first", date=SCAN, lmp=LMP)
+    _head(window, "second", date=SCAN, lmp="2024-01-15")
+    assert not dock.question.isHidden(), "nobody said that it is the same pregnancy"
+    dock.answer(same=False)
+    assert (dock.form.date.text(), plain(dock.form.date_source)) == ("2024-01-15", "from the file")
+    assert dock.found.ga_days == 129
+    _head(window, "third", date=SCAN)
+    dock.answer(same=True)
+    assert plain(dock.form.date_source) == "from the file of another scan"
+    window.viewer.layers.selection.active = first.image()
+    assert (dock.form.date.text(), plain(dock.form.date_source)) == (LMP, "from the file")
+
+
+def test_a_pregnancys_file_stands_above_the_last_period_of_a_scan(window, dock, tmp_path):
+    dating = Dating.from_edd(datetime.date(2024, 10, 14))
+    path = files.write(tmp_path / "p.json", files.Pregnancy(dating))
+    _head(window, date=SCAN, lmp=LMP)
+    dock.exams.open_file(path)
+    settle(window.qtbot, dock)
+    assert dock.case.pregnancy.dating == dating
+    assert plain(dock.form.answer) == "19w 3d by estimated date of delivery, due 2024-10-14"
+    assert not dock.case.unsaved
+
+
+def _formula(dock, key: str) -> None:
+    at = dock.form.formula.findData(key)
+    dock.form.formula.setCurrentIndex(at)
+    dock.form.formula.activated.emit(at)
+
+
+def test_the_crl_formula_belongs_to_its_pregnancy_and_its_file(window, dock, tmp_path):
+    first = _head(window, "first", date=SCAN)
+    _way(dock, "crl")
+    type_in(dock.form.date, "2024-03-27")
+    type_in(dock.form.length, "60")
+    _formula(dock, "intergrowth2014")
+    dock.exams.add()
+    dock.exams.save(tmp_path / "p.json")
+    settle(window.qtbot, dock)
+    second = _head(window, "second", date=SCAN)
+    dock.answer(same=False)
+    _way(dock, "crl")
+    assert dock.form.formula.currentData() == "intergrowth2014", "another pregnancy begins with the last one chosen"
+    _formula(dock, "robinson1975")
+    type_in(dock.form.date, "2024-03-27")
+    type_in(dock.form.length, "60")
+    for series, named in ((first, "INTERGROWTH-21st 2014"), (second, "Robinson & Fleming 1975")) * 2:
+        window.viewer.layers.selection.active = series.image()
+        assert dock.form.formula.currentText() == dock.found.ga_formula == named
+    dock.exams.open_file(tmp_path / "p.json")
+    settle(window.qtbot, dock)
+    assert dock.form.formula.currentData() == "intergrowth2014", "the file's own, whatever was chosen last"
+    type_in(dock.form.length, "61")
+    assert dock.found.ga_formula == "INTERGROWTH-21st 2014"
+    assert dock.cases.formula == "robinson1975", "which is no choice of the person's"
 
 
 def test_the_machine_comes_from_the_file_and_can_be_corrected(window, dock, tmp_path):

@@ -33,7 +33,7 @@ def test_a_still_opens_whole_and_is_measured_by_its_region(window, head, tmp_pat
     page = np.zeros((ROWS + 200, COLUMNS), np.uint8)
     page[:ROWS] = head
     page[ROWS + 10 :, 10:230] = 255  # brighter and larger than the head
-    dicom(tmp_path / "head.dcm", page, (region(LEFT, 0.03, 0.04),), "RGB")
+    dicom(tmp_path / "head.dcm", page, (region(LEFT, 0.03, 0.04),), "RGB", LastMenstrualDate="20240101")
     (layer,) = window.viewer.open(tmp_path / "head.dcm", plugin=NAME)
     np.testing.assert_array_equal(layer.data, page)
     assert (layer.name, layer.rgb) == ("head.dcm", False)
@@ -41,7 +41,7 @@ def test_a_still_opens_whole_and_is_measured_by_its_region(window, head, tmp_pat
     assert [str(unit) for unit in layer.units] == ["millimeter"] * 2
     told = layer.metadata[METADATA]
     assert told["spacing_source"] == "head.dcm (DICOM ultrasound region)"
-    assert told["study_date"] == "2024-05-20"
+    assert (told["study_date"], told["lmp"]) == ("2024-05-20", "2024-01-01")
     assert not any(value in repr(told) for value in PATIENT.values())
     window.run()
     result = window.result()

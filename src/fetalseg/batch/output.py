@@ -8,6 +8,7 @@ import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -23,8 +24,9 @@ from fetalseg.settings import BatchSettings, SegmentSettings
 _log = logging.getLogger(__name__)
 
 _LOCK = ".fetalseg-lock"
-# While a run goes on its tables are written anew now and then, and for no more than a share of the time.
-_EVERY_S, _SHARE = 30.0, 0.02
+# While a run goes on its tables are written anew now and then, and for no more than a share of the time; where nothing
+# else is to be done at once, and for more of it.
+_EVERY_S, _SHARE, _IDLE_SHARE = 30.0, 0.02, 0.2
 # Network shares that know no locks.
 _NO_LOCKS = {errno.ENOLCK, errno.EOPNOTSUPP, getattr(errno, "ENOTSUP", errno.EOPNOTSUPP)}
 
@@ -89,8 +91,7 @@ class Output:
 
     def items(self, found: Sequence[folders.Input], *, anew: bool) -> list[Item]:
         """Take up inputs: return what is to be done, with what is known of each."""
-        known = self._known_stems()
-        given = folders.stems([one.name for one in found], known)
+        given = folders.stems([one.name for one in found], self._stems_before | self._stems)
         self._stems |= given
         items = []
         for one in found:
@@ -99,9 +100,10 @@ class Output:
             items.append(Item(one, given[one.name], key, before.get("files", {})))
         return items
 
-    def _known_stems(self) -> dict[str, str]:
-        before = {one["name"]: one["stem"] for one in self._journal.entries(self._journal) if "stem" in one}
-        return before | self._stems
+    @cached_property
+    def _stems_before(self) -> dict[str, str]:
+        """Those that the journal held at the beginning."""
+        return {one["name"]: one["stem"] for one in self._journal.entries(self._journal) if "stem" in one}
 
     def take_all(self) -> None:
         """Take the scans of earlier runs into the tables as they are, but for those that failed."""
@@ -141,7 +143,8 @@ class Output:
         A table that can't be written now waits for the end.
         """
         since = time.monotonic() - self._written
-        if not self._dirty or since < self._cost / _SHARE or (since < _EVERY_S and not idle):
+        rest = self._cost / _IDLE_SHARE if idle else max(_EVERY_S, self._cost / _SHARE)
+        if not self._dirty or since < rest:
             return
         with contextlib.suppress(OutputError):
             self._tables(skipped)

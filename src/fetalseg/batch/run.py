@@ -266,7 +266,7 @@ class Batch:
         """Do all scans here, and yield what happens to each.
 
         A *started* comes before the scan's network; *done*, *failed* or *unchanged* once it is on disk, in the same
-        order. While watching it does not end by itself.
+        order. While watching it does not end by itself, and the model is loaded before anything has arrived.
 
         Parameters
         ----------
@@ -331,8 +331,10 @@ class Batch:
 
     def _arriving(self, cancel: Cancel | None) -> Iterator[Item | None]:
         assert self._arrivals is not None
+        self.worker.warm_up()
         for found in self._arrivals.wait(cancel):
-            yield from self.add(found)
+            if found.items or found.skipped:
+                yield from self.add(found)
             yield None
 
 

@@ -1,7 +1,8 @@
 """Files that arrive in folders while a run waits for them.
 
-The folders are looked at again and again: network shares tell of no changes. A file is taken once its size and time
-stand still and it can be read; one that stands still for longer and can't be read is taken too: its row says why.
+The folders are looked at again and again: network shares tell of no changes. A picture is taken once it can be read,
+another file once its size and time stand still too; one that stands still for longer and can't be read is taken all the
+same: its row says why.
 """
 
 from __future__ import annotations
@@ -19,9 +20,11 @@ from fetalseg.pipeline import Cancel
 from fetalseg.settings import BatchSettings, SegmentSettings
 
 # Looked at so often, and on slow shares for no more than a part of the time.
-_EVERY_S, _SHARE = 0.25, 0.2
-# A picture stands still for so long before it is read; a folder of slices, whose copying may pause between two.
+_EVERY_S, _SHARE = 0.2, 0.2
+# A file stands still for so long before it is read; a folder of slices, whose copying may pause between two.
 _STILL_S, _STILL_FOLDER_S = 0.2, 2.0
+# Cut short they can't be read, nor filled up with zeros, as some copying makes them first: they need not stand still.
+_TELL_THEIR_END = (".png", ".jpg", ".jpeg")
 # A file that can't be read may be one whose copying pauses.
 _PATIENCE_S = 5.0
 
@@ -49,14 +52,15 @@ class Arrivals:
     def __init__(self, inputs: Sequence[Path], settings: SegmentSettings, batch: BatchSettings) -> None:
         self._inputs, self._batch = list(inputs), batch
         self._volumes = tasks.get(settings.task).VOLUME
-        self._seen: dict[Path, _Seen] = {}
+        self._seen: dict[str, _Seen] = {}  # strings: a look at many files takes a third of the time
 
     def wait(self, cancel: Cancel | None) -> Iterator[folders.Inputs]:
         """Yield what has arrived, with nothing in it where nothing has; ends when the token is set."""
         while cancel is None or not cancel.is_set():
             began = time.monotonic()
-            yield self.look()
-            took = time.monotonic() - began
+            found = self.look()
+            took = time.monotonic() - began  # the look alone, not what is done with what was found
+            yield found
             _sleep(max(_EVERY_S, took / _SHARE) - took, cancel)
 
     def look(self) -> folders.Inputs:
@@ -73,29 +77,33 @@ class Arrivals:
             return folders.Inputs(())
         batch = self._batch
         found = folders.expand(
-            [path for path in self._inputs if path.is_dir() or path in ready],
+            [path for path in self._inputs if path.is_dir() or str(path) in ready],
             batch.pattern,
             volumes=self._volumes,
             series=batch.series,
             instances=batch.instances,
-            only=ready.__contains__,
+            only=lambda path: str(path) in ready,
         )
-        items = [item for item in found.items if item.path.is_dir() or not self._seen[item.path].taken]
-        waiting = {item.path for item in items if not self._whole(item, now)}
+        items = [item for item in found.items if item.path.is_dir() or not self._seen[str(item.path)].taken]
+        waiting = {str(item.path) for item in items if not self._whole(item, now)}
         for path in ready - waiting:
-            if path.parent not in waiting:
+            if _parent(path) not in waiting:
                 self._seen[path].taken = True
-        return folders.Inputs(tuple(item for item in items if item.path not in waiting), found.skipped)
+        return folders.Inputs(tuple(item for item in items if str(item.path) not in waiting), found.skipped)
 
-    def _ready_files(self, now: float) -> set[Path]:
-        return {path for path, seen in self._seen.items() if not seen.taken and now - seen.since >= _STILL_S}
+    def _ready_files(self, now: float) -> set[str]:
+        return {
+            path
+            for path, seen in self._seen.items()
+            if not seen.taken and (now - seen.since >= _STILL_S or path.lower().endswith(_TELL_THEIR_END))
+        }
 
-    def _ready_folders(self, now: float) -> set[Path]:
+    def _ready_folders(self, now: float) -> set[str]:
         """The files of the folders that something new came into, once all in them stands still."""
-        by_folder: dict[Path, list[Path]] = {}
+        by_folder: dict[str, list[str]] = {}
         for path in self._seen:
-            by_folder.setdefault(path.parent, []).append(path)
-        ready: set[Path] = set()
+            by_folder.setdefault(_parent(path), []).append(path)
+        ready: set[str] = set()
         for paths in by_folder.values():
             states = [self._seen[path] for path in paths]
             if not all(seen.taken for seen in states) and all(now - seen.since >= _STILL_FOLDER_S for seen in states):
@@ -104,7 +112,8 @@ class Arrivals:
 
     def _whole(self, item: folders.Input, now: float) -> bool:
         """Whether a scan can be read, or has stood still for so long that it will never be."""
-        inside = [item.path] if item.path in self._seen else [p for p in self._seen if p.parent == item.path]
+        own = str(item.path)
+        inside = [own] if own in self._seen else [path for path in self._seen if _parent(path) == own]
         if now - max((self._seen[path].since for path in inside), default=0.0) >= _PATIENCE_S:
             return True
         try:
@@ -116,25 +125,29 @@ class Arrivals:
         return True
 
 
-def _files(inputs: Sequence[Path]) -> Iterator[tuple[Path, _Stamp]]:
+def _files(inputs: Sequence[Path]) -> Iterator[tuple[str, _Stamp]]:
     """Yield the files in folders, and those named, with what changes while they are copied."""
+    for path in _paths(inputs):
+        try:
+            status = os.stat(path)  # not what the folder says of it: that is late on Windows
+        except OSError:  # gone again
+            continue
+        yield path, (status.st_size, status.st_mtime_ns)
+
+
+def _paths(inputs: Sequence[Path]) -> Iterator[str]:
     for given in inputs:
         if not given.is_dir():
-            yield from _stamped(given)
+            yield str(given)
             continue
         for folder, below, names in os.walk(given, followlinks=False):
             below[:] = [name for name in below if not name.startswith(".")]
-            for name in names:
-                if not name.startswith("."):
-                    yield from _stamped(Path(folder) / name)
+            inside = "" if folder == os.curdir else str(Path(folder))  # as `folders.expand` writes it
+            yield from (os.path.join(inside, name) for name in names if not name.startswith("."))
 
 
-def _stamped(path: Path) -> Iterator[tuple[Path, _Stamp]]:
-    try:
-        status = path.stat()
-    except OSError:  # gone again
-        return
-    yield path, (status.st_size, status.st_mtime_ns)
+def _parent(path: str) -> str:
+    return os.path.dirname(path) or os.curdir
 
 
 def _sleep(seconds: float, cancel: Cancel | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import logging
@@ -14,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fetalseg import __version__, quality, tasks
+from fetalseg import __version__, quality, samples, tasks
 from fetalseg.batch import corrections
 from fetalseg.batch.corrections import Correction
 from fetalseg.batch.scale import outside, scaled
 from fetalseg.errors import Cancelled, FetalSegError, OutputError, SettingsError, SpacingError
-from fetalseg.io import atomic, dicom, folders, spacing_csv, volumes, written
+from fetalseg.io import atomic, dicom, folders, registry, spacing_csv, volumes, written
 from fetalseg.models import catalogue
 from fetalseg.pipeline import Cancel, Pipeline
 from fetalseg.report import manifest, montage, overlay, structured, table
@@ -154,6 +155,18 @@ class Worker:
         ModelError, DeviceError
         """
         return Pipeline.load(self.settings)
+
+    def warm_up(self) -> None:
+        """Load the model, and what else a first picture waits for, by segmenting one that comes with the product.
+
+        Raises
+        ------
+        ModelError, DeviceError
+        """
+        pipeline = self.pipeline
+        if not tasks.get(self.settings.task).VOLUME:
+            with contextlib.suppress(FetalSegError):  # it is missing; then the first picture waits
+                list(pipeline.segment(registry.read(samples.folder() / next(iter(samples.TITLES)))))
 
     @cached_property
     def by(self) -> Growth | None:
@@ -319,7 +332,7 @@ class Worker:
         """Return an assessment a result, and what is missing in sentences."""
         if self.by is None:
             return [], []
-        told = [self.by.assess(result, scan.study_date) for result in results]
+        told = [self.by.assess(result, scan.study_date, scan.lmp) for result in results]
         # Frames of a loop lack the same.
         return [assessment for assessment, _ in told], list(dict.fromkeys(text for _, text in told if text))
 

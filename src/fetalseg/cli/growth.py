@@ -100,7 +100,7 @@ def _add_dating(made: argparse.ArgumentParser) -> None:
         "--scan",
         type=Path,
         metavar="FILE",
-        help="DICOM file of this scan: its date and machine, where they are not given",
+        help="DICOM file of this scan: its date, its machine and the last period, where they are not given",
     )
     more.add_argument("--crl-date", metavar="DATE", help="day on which the crown-rump length was measured")
     add_crl_formula(more)
@@ -111,10 +111,14 @@ def run(given: argparse.Namespace) -> int:
     """Assess a head, or the exams of a pregnancy."""
     from fetalseg.growth import charts
     from fetalseg.growth.assessment import assess
+    from fetalseg.growth.dating import Dating
 
-    scan_date, notes = _scan(given)
+    scan_date, notes, lmp = _scan(given)
     dating, more = dating_of(given, scan_date)
     notes += more
+    if dating is None and lmp is not None and not (given.pregnancy and given.pregnancy.exists()):
+        dating = Dating.from_lmp(lmp)
+        notes.append(f"The last period, {lmp}, is taken from {given.scan.name}.")
     pregnancy = None
     if given.pregnancy:
         pregnancy, exam = _pregnancy(given, dating, scan_date)
@@ -152,19 +156,23 @@ def run(given: argparse.Namespace) -> int:
     return 0
 
 
-def _scan(given: argparse.Namespace) -> tuple[datetime.date | None, list[str]]:
-    """Return the scan's date, and what is to be said about it; a machine that only the file tells is taken over."""
+def _scan(given: argparse.Namespace) -> tuple[datetime.date | None, list[str], datetime.date | None]:
+    """Return the scan's date, what is to be said, and the file's last period; its machine is taken over."""
     scan_date = _date(given.scan_date)
     if given.scan is None:
-        return scan_date, []
+        return scan_date, [], None
     from fetalseg.io.dicom_ultrasound import about
 
     told = about(given.scan)
     given.machine = given.machine if given.machine is not None else told["machine"]
-    theirs = _date(told["study_date"])
-    if scan_date is None or theirs is None or theirs == scan_date:
-        return scan_date or theirs, []
-    return scan_date, [f"The scan's date was typed as {scan_date}; {given.scan.name} says {theirs}."]
+    notes = []
+    for what, typed, theirs in (
+        ("The scan's date", scan_date, _date(told["study_date"])),
+        ("The last period", _date(given.lmp), _date(told["lmp"])),
+    ):
+        if typed is not None and theirs is not None and typed != theirs:
+            notes.append(f"{what} was typed as {typed}; {given.scan.name} says {theirs}.")
+    return scan_date or _date(told["study_date"]), notes, _date(told["lmp"])
 
 
 def dating_of(given: argparse.Namespace, scan_date: datetime.date | None) -> tuple[Dating | None, list[str]]:

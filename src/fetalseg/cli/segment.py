@@ -48,6 +48,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "  and the pregnancy's dating by one of: lmp, edd, ivf (dates; ivf is the day of fertilisation);\n"
         "                 crl_mm with crl_date; ga_weeks (20, 20.4, 20+3) or ga_days (all days; those beyond the\n"
         "                 weeks where both are given), the age at this scan\n"
+        "An ultrasound DICOM file tells its date itself; where no row dates it, the last period that it holds does.\n"
         "The age must be known from elsewhere than this head: from its own circumference any head looks average.",
         "examples:\n"
         "  fetalseg segment scan.png --spacing 0.154 --out results/\n"

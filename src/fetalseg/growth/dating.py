@@ -356,6 +356,11 @@ def today() -> datetime.date:
     return datetime.date.today()
 
 
+def possible_lmp(lmp: datetime.date, scan_date: datetime.date) -> bool:
+    """Whether a last menstrual period can be that of a head scanned on a day: before it, by 45 weeks at most."""
+    return 0 < (scan_date - lmp).days <= LONGEST_DAYS
+
+
 def check_day(date: datetime.date | None, what: str) -> None:
     """Check that a day, where it is known, is not in the future.
 

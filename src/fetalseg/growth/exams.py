@@ -6,7 +6,8 @@ before the first ``_`` as HC18 has it (``7`` for ``007_HC.png`` and ``007_2HC.pn
 in, or a pattern (``*_HC.png``). ``scan_date`` is the day of the scan; DICOM files know it themselves. The pregnancy is
 dated by one of: ``lmp``, ``edd``, ``ivf`` (dates), ``crl_mm`` with ``crl_date``, or the age at this scan as
 ``ga_weeks`` (``20``, ``20.4`` or ``20+3``), ``ga_days`` (in all), or both (weeks and the days beyond them). Dates are
-written as 2020-01-31. Other columns are ignored; a row without a dating is allowed.
+written as 2020-01-31. Other columns are ignored; a row without a dating is allowed. Where no row dates a picture, the
+last period that its DICOM file tells does.
 """
 
 from __future__ import annotations
@@ -18,19 +19,21 @@ import io
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from fetalseg.errors import FetalSegError, GrowthError, SettingsError
 from fetalseg.growth import charts
 from fetalseg.growth.assessment import Assessment
-from fetalseg.growth.dating import CRL_FORMULAS, Dating, parse_date, parse_ga
+from fetalseg.growth.dating import CRL_FORMULAS, Dating, parse_date, parse_ga, possible_lmp
 from fetalseg.growth.results import assess_result
 from fetalseg.growth.wording import line
 from fetalseg.result import Result
 from fetalseg.settings import GrowthSettings
 
 COLUMNS = ("file", "exam", "scan_date", "lmp", "edd", "ivf", "crl_mm", "crl_date", "ga_weeks", "ga_days")
+#: What tables say where a DICOM file's own last period dates its picture; the date itself they never hold.
+LMP_OF_FILE = "last menstrual period as the DICOM file tells it, 28-day cycle"
 # Columns that each are a way of dating; the second of a pair goes with the first.
 _WAYS = (("lmp",), ("edd",), ("ivf",), ("crl_mm", "crl_date"), ("ga_weeks", "ga_days"))
 _MANY = 5
@@ -81,15 +84,20 @@ class Exams:
         picture : str
             Its relative path.
         """
+        found = self._fitting(picture)
+        if len({(row.scan_date, row.dating) for row in found}) > 1:
+            lines = " and ".join(str(row.line) for row in found[:_MANY])
+            return f"{picture}: lines {lines} of {self.name} contradict each other, so no centile is given."
+        return found[0] if found else f"{picture} belongs to no exam of {self.name}, so no centile is given."
+
+    def silent(self, picture: str) -> bool:
+        """Whether no row dates a picture."""
+        return all(row.dating is None for row in self._fitting(picture))
+
+    def _fitting(self, picture: str) -> Sequence[Exam]:
+        """Return the rows that are the nearest to a picture."""
         path = PurePosixPath(picture.replace("\\", "/"))
-        for fits in _FITS:
-            found = [row for row in self.rows if fits(row.key, path)]
-            if len({(row.scan_date, row.dating) for row in found}) > 1:
-                lines = " and ".join(str(row.line) for row in found[:_MANY])
-                return f"{picture}: lines {lines} of {self.name} contradict each other, so no centile is given."
-            if found:
-                return found[0]
-        return f"{picture} belongs to no exam of {self.name}, so no centile is given."
+        return next((found for fits in _FITS if (found := [row for row in self.rows if fits(row.key, path)])), ())
 
 
 def read(path: str | Path, *, crl_formula: str = "robinson1975") -> Exams:
@@ -245,6 +253,14 @@ def _pattern(key: str, path: PurePosixPath) -> bool:
     return any(sign in key for sign in "*?[") and path.match(key)
 
 
+def _of_file(lmp: str | None, scan_date: datetime.date | None) -> Dating | None:
+    """Return the dating by a file's own last period, where it can be that of the scan's day."""
+    day = parse_date(lmp) if lmp else None
+    if day is None or scan_date is None or not possible_lmp(day, scan_date):
+        return None
+    return replace(Dating.from_lmp(day), formula=LMP_OF_FILE)
+
+
 _FITS: Sequence[Callable[[str, PurePosixPath], bool]] = (_same_path, _same_stem, _same_number, _in_folder, _pattern)
 
 
@@ -270,7 +286,9 @@ class Growth:
         except GrowthError as error:  # wrong usage, before a run starts
             raise SettingsError(str(error)) from error
 
-    def assess(self, result: Result, study_date: str | None = None) -> tuple[Assessment | None, str]:
+    def assess(
+        self, result: Result, study_date: str | None = None, lmp: str | None = None
+    ) -> tuple[Assessment | None, str]:
         """Return a result's assessment by its exam, and in a sentence what is missing.
 
         Parameters
@@ -278,20 +296,25 @@ class Growth:
         result : Result
         study_date : str, optional
             Of the scan's own file, ISO; the csv's stands above it.
+        lmp : str, optional
+            Last period that the scan's own file tells, ISO; any dating of the csv stands above it.
         """
         if result.measurement.values.get("hc_mm") is None:
             return None, ""
-        exam = self.exams.find(result.scan_name)
-        if isinstance(exam, str):
-            return None, exam
-        scan_date = exam.scan_date
+        name = result.scan_name
+        exam = self.exams.find(name)
+        scan_date = None if isinstance(exam, str) else exam.scan_date
         if scan_date is None and study_date:
             scan_date = datetime.date.fromisoformat(study_date)
-        name = result.scan_name
-        if exam.dating is None:
+        dating = None if isinstance(exam, str) else exam.dating
+        if self.exams.silent(name):
+            dating = _of_file(lmp, scan_date)
+        if dating is None and isinstance(exam, str):
+            return None, exam
+        if dating is None:
             return None, f"{name}: line {exam.line} of {self.exams.name} dates by nothing, so no centile is given."
         try:
-            found = assess_result(result, dating=exam.dating, scan_date=scan_date, chart=self.chart)
+            found = assess_result(result, dating=dating, scan_date=scan_date, chart=self.chart)
         except FetalSegError as error:
             return None, f"{name}: {error}"
         if found is None or found.hc.centile_text:

@@ -33,7 +33,7 @@ class Decoded:
         Only where the file names its unit beyond doubt.
     notes : tuple of str
         Codes of what had to be changed.
-    layout, modality, description, study_date, machine, oriented, regions
+    layout, modality, description, study_date, machine, oriented, regions, lmp
         As in `fetalseg.scan.Scan`.
     """
 
@@ -48,6 +48,7 @@ class Decoded:
     machine: str | None = None
     oriented: bool = False
     regions: tuple[tuple[Region, ...], ...] = ()
+    lmp: str | None = None
 
 
 def check_size(name: str, rows: int, columns: int, frames: int = 1) -> None:

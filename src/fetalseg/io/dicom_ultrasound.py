@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fetalseg.errors import UnreadableError
+from fetalseg.growth.dating import parse_date, possible_lmp
 from fetalseg.io import dicom, dicom_regions
 from fetalseg.io.decoded import Decoded, check_size, coloured, finite, grey
 
@@ -25,7 +26,7 @@ def decode(data: bytes, name: str) -> Decoded:
     """Read an ultrasound DICOM file from its bytes.
 
     Grey (also inverted), colour, palette; uncompressed, RLE, JPEG (baseline, lossless, LS, 2000). No one's name, number
-    or birthday is taken from the file.
+    or birthday is taken from the file; of the patient only the last period, by which the head's age is told.
 
     Raises
     ------
@@ -131,7 +132,8 @@ def about(path: str | Path) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``study_date`` (ISO) and ``machine``, each None where the file does not tell it, and ``description``.
+        ``study_date``, ``lmp`` (both ISO) and ``machine``, each None where the file does not tell it, and
+        ``description``.
 
     Raises
     ------
@@ -151,15 +153,25 @@ def about(path: str | Path) -> dict[str, Any]:
 
 
 def _about(dataset: Any) -> dict[str, Any]:
-    """Return the day of the study, the machine and the series' description; of the patient nothing."""
+    """Return the day of the study, the machine, the series' description, and of the patient the last period."""
     dates = (_date(dataset.get(f"{what}Date")) for what in ("Study", "Series", "Acquisition", "Content"))
+    study_date = next((date for date in dates if date), None)
     maker, model = (_words(dataset.get(name)) for name in ("Manufacturer", "ManufacturerModelName"))
     machine = model if model.casefold().startswith(maker.casefold()) else f"{maker} {model}".strip()
     return {
         "description": _words(dataset.get("SeriesDescription")),
-        "study_date": next((date for date in dates if date), None),
+        "study_date": study_date,
+        "lmp": _last_period(dataset, study_date),
         "machine": machine or None,
     }
+
+
+def _last_period(dataset: Any, study_date: str | None) -> str | None:
+    """Return the last period that a file tells, where it can be that of its own day: records keep those of before."""
+    lmp = _date(dataset.get("LastMenstrualDate"))
+    if lmp is None or study_date is None:
+        return None
+    return lmp if possible_lmp(parse_date(lmp), parse_date(study_date)) else None
 
 
 def _words(value: Any) -> str:

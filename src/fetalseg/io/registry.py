@@ -125,6 +125,7 @@ def read(
         machine=decoded.machine,
         oriented=decoded.oriented,
         regions=decoded.regions,
+        lmp=decoded.lmp,
     )
 
 
