@@ -110,6 +110,21 @@ def test_what_is_null_has_a_reason(growth):
     assert "no z-score" in record(growth, *dated, "--chart", "who2017")["reason"]
 
 
+def test_the_last_period_comes_from_the_scans_file_where_none_is_given(growth, tmp_path):
+    file, path = tmp_path / "scan.dcm", tmp_path / "p.json"
+    dicom(file, np.zeros((8, 8), np.uint8), LastMenstrualDate="20240101")
+    found = record(growth, "--hc", 180, "--scan", file)
+    assert (found["ga_source"], found["ga_days"]) == ("lmp", 140)
+    assert "The last period, 2024-01-01, is taken from scan.dcm." in found["sentences"]
+    typed = record(growth, "--hc", 180, "--scan", file, "--lmp", "2024-01-08")
+    assert typed["ga_days"] == 133
+    assert "The last period was typed as 2024-01-08; scan.dcm says 2024-01-01." in typed["sentences"]
+    assert record(growth, "--hc", 180, "--scan", file, "--edd", "2024-10-14")["ga_source"] == "edd"
+    record(growth, "--pregnancy", path, "--edd", "2024-10-14", "--hc", 170, "--scan-date", "2024-05-13")
+    later = record(growth, "--pregnancy", path, "--hc", 180, "--scan", file)
+    assert (later["ga_source"], later["ga_days"]) == ("edd", 133)
+
+
 def test_date_and_machine_come_from_the_scans_file(growth, tmp_path):
     file = tmp_path / "scan.dcm"
     dicom(file, np.zeros((8, 8), np.uint8), Manufacturer="GE Healthcare", ManufacturerModelName="Voluson E8")

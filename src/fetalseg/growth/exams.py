@@ -309,9 +309,9 @@ class Growth:
         dating = None if isinstance(exam, str) else exam.dating
         if self.exams.silent(name):
             dating = _of_file(lmp, scan_date)
-        if dating is None and isinstance(exam, str):
-            return None, exam
         if dating is None:
+            if isinstance(exam, str):
+                return None, exam
             return None, f"{name}: line {exam.line} of {self.exams.name} dates by nothing, so no centile is given."
         try:
             found = assess_result(result, dating=dating, scan_date=scan_date, chart=self.chart)
