@@ -43,11 +43,13 @@ clean:
 HC18 ?= hc18
 NEGATIVES ?= negatives
 CONFIG := configs/head_unet.toml
+EPOCHS ?= 24
+EPOCHS_ALL ?= 20
 model: setup
-	$(BIN)/fetalseg train --data $(HC18) --negatives $(NEGATIVES) --config $(CONFIG) --out runs/split
+	$(BIN)/fetalseg train --data $(HC18) --negatives $(NEGATIVES) --config $(CONFIG) --epochs $(EPOCHS) --out runs/split
 	$(BIN)/fetalseg evaluate $(HC18) --model runs/split --calibrate
 	$(BIN)/fetalseg evaluate $(HC18) --model runs/split --part report --write-card
-	$(BIN)/fetalseg train --data $(HC18) --negatives $(NEGATIVES) --config $(CONFIG) --kept-out 0 --epochs 20 \
+	$(BIN)/fetalseg train --data $(HC18) --negatives $(NEGATIVES) --config $(CONFIG) --kept-out 0 --epochs $(EPOCHS_ALL) \
 		--card-from runs/split --out runs/final
 
 # The tumour's networks anew: make model-tumour LGG=folder NO_TUMOUR=folder
