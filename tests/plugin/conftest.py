@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from qtpy.QtCore import QEvent, QThreadPool
+from qtpy.QtCore import QEvent, QItemSelectionModel, QThreadPool
 
 from fetalseg import tasks
 from fetalseg.models import catalogue
@@ -137,6 +137,12 @@ class Window:
 
     def result(self, frame: int = 0, series=None):
         return (series or self.session.series[-1]).results[frame]
+
+    def pick(self, row: int) -> None:
+        """Select one row of the table, whatever keys are held and wherever its header stands."""
+        choice = self.measurements.table.selectionModel()
+        flags = QItemSelectionModel.SelectionFlag.ClearAndSelect | QItemSelectionModel.SelectionFlag.Rows
+        choice.setCurrentIndex(self.measurements.proxy.index(row, 0), flags)
 
     def cell(self, row: int, title: str) -> str:
         from napari_fetalseg.table_model import COLUMNS

@@ -411,7 +411,7 @@ def begin_volume(tools, **looks):
     tools.window.add(phantom(), **(looks or MM))
     tools.window.run()
     tools.viewer.dims.set_current_step(0, 12)
-    tools.window.measurements.table.selectRow(1)
+    tools.window.pick(1)
     tools.settle()
     return tools.labels()
 
@@ -450,7 +450,7 @@ def test_all_slices_grow_together_up_to_the_other_lesion(lesions):
 def test_the_row_chooses_the_lesion_of_brush_and_tools(lesions):
     labels = begin_volume(lesions)
     assert labels.selected_label == 1
-    lesions.window.measurements.table.selectRow(2)
+    lesions.window.pick(2)
     lesions.settle()
     assert labels.selected_label == 2
     assert lesions.widget.what.text() == "Lesion 2"

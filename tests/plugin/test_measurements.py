@@ -32,7 +32,7 @@ def test_empty_it_says_how_to_fill_it(window):
 def test_a_click_on_a_row_goes_to_its_frame_and_selects_the_ellipse(window):
     window.add(loop(5))
     window.run(every=True)
-    window.measurements.table.selectRow(4)
+    window.pick(4)
     drawn = window.drawn()
     assert window.viewer.dims.current_step[0] == 4
     assert window.viewer.layers.selection.active is drawn.ellipse.layer
@@ -76,7 +76,7 @@ def test_numbers_sort_as_numbers_and_unknown_comes_first(window):
     window.run()
     window.measurements.table.sortByColumn(_column("HC"), Qt.SortOrder.AscendingOrder)
     assert [window.cell(r, "File") for r in range(4)] == ["empty", "scan 2", "scan 0", "scan 1"]
-    window.measurements.table.selectRow(3)
+    window.pick(3)
     assert window.session.selection[0].title == "scan 1"
 
 
@@ -99,7 +99,8 @@ def test_copy_is_what_a_spreadsheet_takes(window):
     lines = QApplication.clipboard().text().split("\n")
     assert lines[0].split("\t") == [c.title for c in COLUMNS if "head" in c.tasks and not c.growth]
     assert [line.split("\t")[1] for line in lines[1:]] == ["0", "1", "2"]
-    window.measurements.table.selectRow(1)
+    window.pick(1)
+    assert window.measurements.chosen() == [1]
     window.measurements.copy()
     assert [line.split("\t")[1] for line in QApplication.clipboard().text().split("\n")[1:]] == ["1"]
 

@@ -145,7 +145,7 @@ def test_closing_the_mask_layer_while_running_loses_no_numbers(window, predictor
     window.viewer.layers.remove(window.drawn().mask.layer)
     window.settle()
     assert len(window.session.rows()) == 4
-    window.measurements.table.selectRow(3)
+    window.pick(3)
     assert window.drawn().mask.layer in window.viewer.layers, "a click on the row draws it again"
     np.testing.assert_array_equal(window.drawn().mask.layer.data[3], window.result(3).segmentation.mask)
 

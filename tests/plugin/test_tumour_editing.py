@@ -90,7 +90,7 @@ def test_dragging_an_end_changes_its_lesions_row_and_not_the_mask(shown_volumes)
     window = shown_volumes
     series, drawn = _start(window)
     mask, before = drawn.mask.layer.data.copy(), window.result()
-    window.measurements.table.selectRow(1)
+    window.pick(1)
     window.qtbot.wait(200)
     lines = drawn.diameters.layer
     assert lines.mode == "direct"
@@ -191,7 +191,7 @@ def test_numbering_by_region_is_one_undo_step(volumes):
 def test_a_row_jumps_to_the_lesions_slice_and_brings_it_to_the_middle(volumes):
     _, drawn = _start(volumes)
     volumes.viewer.dims.set_current_step(0, 2)
-    volumes.measurements.table.selectRow(2)
+    volumes.pick(2)
     assert volumes.viewer.dims.current_step[0] == 15
     assert volumes.viewer.scene.camera.center[-2:] == pytest.approx((80, 65), abs=1.5)
     assert volumes.viewer.layers.selection.active is drawn.diameters.layer
@@ -250,7 +250,7 @@ def test_the_montage_is_a_picture(volumes, tmp_path):
 
 def test_the_surface_is_seen_in_3d_and_the_flat_view_comes_back(volumes):
     _, drawn = _start(volumes)
-    volumes.measurements.table.selectRow(2)
+    volumes.pick(2)
     labels, camera = drawn.mask.layer, volumes.viewer.scene.camera
     center, zoom = camera.center, camera.zoom
     volumes.segment.volume.three.click()
@@ -328,7 +328,7 @@ def test_a_montage_from_the_dock_keeps_the_voxels_proportion(volumes, tmp_path):
 
 def test_diameters_are_told_with_one_unit_and_rano_in_a_line_of_its_own(volumes):
     _start(volumes)
-    volumes.measurements.table.selectRow(1)
+    volumes.pick(1)
     longest, across = (volumes.row(1)[name] for name in ("Longest", "Perpendicular"))
     lines = volumes.segment.result.text().split("\n")
     assert f"{longest.removesuffix(' mm')} × {across} on slice 12" in lines
@@ -342,12 +342,12 @@ def test_a_row_shows_its_own_image_where_another_covers_it(volumes):
     volumes.run()
     assert other.visible
     above = volumes.drawn()
-    volumes.measurements.table.selectRow(1)
+    volumes.pick(1)
     assert image.visible
     assert volumes.segment.layer is image, "it is the one to segment as well"
     assert drawn.mask.layer.visible
     assert not any(layer.visible for layer in (other, *above.all)), "they would cover it"
-    volumes.measurements.table.selectRow(3)
+    volumes.pick(3)
     assert all(layer.visible for layer in (other, *above.all))
 
 
