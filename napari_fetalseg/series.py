@@ -18,8 +18,8 @@ from napari_fetalseg.layers.image import Geometry, Source
 Change = Literal["mask", "ellipse", "calipers", "convert", "fit", "number", "erase", "slice", "revert", "scale"]
 #: Edits that a program writes into the mask; the mask may have been painted on since they were asked for.
 PROGRAM: tuple[Change, ...] = ("convert", "number", "erase", "slice", "revert")
-#: Who selected: the dock's row, a layer, the viewer's slider, the end of a run.
-Chooser = Literal["row", "layer", "frame", "run"]
+#: Who selected: the dock's row, a layer, the viewer's slider, the end of a run, or who opened the scan with its result.
+Chooser = Literal["row", "layer", "frame", "run", "opened"]
 #: The row that stands for all lesions of a volume.
 ALL = "all"
 

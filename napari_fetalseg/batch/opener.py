@@ -90,7 +90,7 @@ class Opener:
         assert self._shown is not None
         series = self._shown[2]
         # A row's head is selected with its ellipse; of a volume the slice with most is shown, whole.
-        chooser: Chooser = "run" if series.volume else "row"
+        chooser: Chooser = "opened" if series.volume else "row"
         self._session.select(series, int(case.row.get("frame") or 0), chooser)
         self._opened(case)
 

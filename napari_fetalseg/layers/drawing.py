@@ -234,10 +234,10 @@ class Drawing:
         viewer = self._viewer()
         if viewer is None or series is None or frame is None:
             return
-        if chooser in ("run", "row"):
+        if chooser in ("run", "row", "opened"):
             self._uncover(viewer, series)
-        if chooser == "run" and series.volume:
-            self._show_found(series, frame)
+        if chooser in ("run", "opened") and series.volume:
+            self._show_found(series, frame, stay=chooser == "run")
         if chooser != "row":
             return
         drawn = self.ensure(series)
@@ -250,13 +250,14 @@ class Drawing:
         viewer.layers.selection.active = drawn.lines
         drawn.select(frame, self.session.lesion)
 
-    def _show_found(self, series: Series, frame: int) -> None:
-        """After a run, go to the slice with most of it where the slice on the screen shows nothing."""
+    def _show_found(self, series: Series, frame: int, stay: bool) -> None:
+        """Go to the slice with most of it; or stay, where the slice that a person chose shows some of it."""
         viewer, reference, result = self._viewer(), self._reference(series), series.results[frame]
         on = result.measurement.slice
         if viewer is None or reference is None or on is None or view_problem(viewer):
             return
-        if not result.segmentation.mask[current_frame(viewer, reference, series.geometry)].any():
+        here = current_frame(viewer, reference, series.geometry)
+        if not (stay and result.segmentation.mask[here].any()):
             show_frame(viewer, reference, series.geometry, on)
 
     def _go_to(self, series: Series, frame: int, reference: Any) -> None:

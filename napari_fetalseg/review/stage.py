@@ -74,7 +74,7 @@ class Stage:
         if old is not None:
             self._going.append(old.layer)
         viewer.reset_view(layers=[layer])
-        self.session.select(series, 0, "run")
+        self.session.select(series, 0, "opened")
         self._make_ready(series)
         return self.shown
 

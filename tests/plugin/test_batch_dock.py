@@ -30,6 +30,7 @@ from napari_fetalseg.batch.scale_rule import CSV, PIXELS, TYPED
 from napari_fetalseg.batch.table import Table
 from napari_fetalseg.layers.drawing import drawing_of
 from standins import loop
+from tumours import SMALL, ellipsoid, phantom
 
 HEADS = 5
 
@@ -237,6 +238,21 @@ def test_a_loop_opens_at_its_frame(running):
     assert frame == int(running.rows.cases[running.names().index("loop.tif")].row["frame"])
     assert series.results[1].measurement.ellipse.center_x == pytest.approx(113.0, abs=0.3)
     assert series.spacing.column_mm == 0.25
+
+
+def test_a_volume_opens_on_the_slice_with_most_of_the_tumour(
+    nothing_left, make_napari_viewer, qtbot, network, tmp_path, remembered
+):
+    (tmp_path / "scans").mkdir()
+    # Largest above the middle slice, which shows some of it as well.
+    pixels = phantom(ellipsoid((14, 45, 35), (5, 14, 9)), SMALL)
+    tifffile.imwrite(tmp_path / "scans" / "p1.tif", pixels, photometric="minisblack")
+    running = Running(make_napari_viewer(show=True), qtbot, tmp_path)
+    running.form.task.setCurrentIndex(running.form.task.findData("tumour"))
+    running.run()
+    running.click("p1.tif")
+    assert running.viewer.dims.current_step[0] == 14
+    running.widget.release()
 
 
 def test_report_and_folder_are_opened_and_the_flagged_are_handed_over(running, opened, monkeypatch):
