@@ -61,7 +61,7 @@ class MaskTools(Dock):
         self._drawing = drawing_of(self.viewer)
         self.session = session or self._drawing.session
         self._waiting: list[Tool] = []
-        self._jobs: list[workers.Job] = []
+        self._jobs = workers.Jobs(self)
         self._labels: Any = None
         self._shown: Any = None
         self._embedded = keys_in is not None
@@ -131,7 +131,6 @@ class MaskTools(Dock):
             self._listen(event, self.refresh)
         self._undo += [self.points.stop, self._forget_labels, self._drop_jobs]
         self._undo += [partial(shortcut.setEnabled, False) for shortcut in self._ends]
-        self.destroyed.connect(lambda *_, jobs=self._jobs: [job.drop() for job in jobs])
 
     def _shortcut(self, key: str, action: Callable[[], Any], where: QWidget) -> QShortcut:
         shortcut = QShortcut(QKeySequence(key), where)
@@ -223,7 +222,7 @@ class MaskTools(Dock):
     @property
     def busy(self) -> bool:
         """Whether a tool is at work."""
-        return any(job.alive for job in self._jobs) or bool(self._waiting)
+        return self._jobs.busy or bool(self._waiting)
 
     def use(self, name: str, _checked: bool = False) -> None:
         """Use a tool on the selected result."""
@@ -238,7 +237,7 @@ class MaskTools(Dock):
 
     def _next(self) -> None:
         """Start the next tool that waits: each sees what the one before it made."""
-        while self._waiting and not any(job.alive for job in self._jobs):
+        while self._waiting and not self._jobs.busy:
             tool = self._waiting.pop(0)
             try:
                 plan = self._plan(tool.name, self.target())
@@ -298,12 +297,11 @@ class MaskTools(Dock):
         def make(_token: workers.Token) -> Any:
             yield plan.compute(before)
 
-        self._jobs[:] = [workers.start(make, done, end)]
+        self._jobs.start(make, done, end)
 
     def _drop_jobs(self) -> None:
         self._waiting.clear()
-        for job in self._jobs:
-            job.drop()
+        self._jobs.drop()
 
     # Points
 

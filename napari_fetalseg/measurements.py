@@ -62,7 +62,7 @@ class MeasurementsWidget(Dock):
         self._soon.setSingleShot(True)
         self._soon.setInterval(200)
         self._soon.timeout.connect(self._widen)
-        self._jobs: list[workers.Job] = []
+        self._jobs = workers.Jobs(self)
         self.pictures = SideBySide(self.viewer, self._side_ended)
         self._make_parts()
         self._lay_out()
@@ -137,11 +137,7 @@ class MeasurementsWidget(Dock):
         self._listen(session.selected, self._on_selected)
         self._listen(session.pregnancies.changed, self._on_growth)
         self._undo.append(self.pictures.stop)
-        self._undo.append(self._drop_jobs)
-
-    def _drop_jobs(self) -> None:
-        for job in self._jobs:
-            job.drop()
+        self._undo.append(self._jobs.drop)
 
     # Rows
 
@@ -273,8 +269,7 @@ class MeasurementsWidget(Dock):
 
     def _work(self, function: Any) -> None:
         self.error.clear()
-        job = workers.call(function, lambda _: None, self.error.show_error)
-        self._jobs = [j for j in self._jobs if j.alive] + [job]
+        self._jobs.call(function, lambda _: None, self.error.show_error)
 
     # Pictures
 

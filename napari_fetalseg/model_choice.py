@@ -27,7 +27,7 @@ class ModelChoice(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self._task = ""
+        self._task, self._instead = "", ""
         self.list = QComboBox()
         self.list.setAccessibleName("Model")
         narrow(self.list)
@@ -65,6 +65,7 @@ class ModelChoice(QWidget):
             if model.card.name == name:
                 self.list.setCurrentIndex(at)
         self.list.blockSignals(False)
+        self._instead = catalogue.default_problem(task)
         self.list.setVisible(bool(tasks.get(task).MODEL))
         self.list.setToolTip(self.list.currentText())
         self._changed()
@@ -81,5 +82,8 @@ class ModelChoice(QWidget):
             self.line.setText(f"<span style='color:{AMBER}'><b>!</b> No model is installed for this.</span>")
         else:
             parts = [html.escape(figure) for figure in card_text.figures(self.card)]
-            self.line.setText(" · ".join([*parts, link("card")]))
+            line = " · ".join([*parts, link("card")])
+            if self._instead and self.name == "default":
+                line += f"<br><span style='color:{AMBER}'><b>!</b> {html.escape(self._instead)}</span>"
+            self.line.setText(line)
         self.changed.emit()

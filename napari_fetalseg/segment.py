@@ -8,32 +8,29 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
     QButtonGroup,
-    QComboBox,
     QFormLayout,
     QHBoxLayout,
     QProgressBar,
     QPushButton,
     QRadioButton,
-    QSizePolicy,
-    QSpacerItem,
     QVBoxLayout,
     QWidget,
 )
 
 from fetalseg import RESEARCH, tasks
 from fetalseg.errors import FetalSegError
-from fetalseg.models import catalogue
 from fetalseg.settings import SegmentSettings
-from napari_fetalseg import _compat, card_text, keys, preferences
+from napari_fetalseg import _compat, keys, preferences, workers
 from napari_fetalseg.advanced import Advanced
 from napari_fetalseg.extent import Extent
-from napari_fetalseg.image_choice import ImageChoice, narrow
+from napari_fetalseg.image_choice import ImageChoice
 from napari_fetalseg.layers.drawing import drawing_of
 from napari_fetalseg.layers.image import Geometry, current_frame, view_problem
+from napari_fetalseg.model_choice import ModelChoice
 from napari_fetalseg.result_panel import ResultPanel
 from napari_fetalseg.scale_panel import ScalePanel, scale_words
 from napari_fetalseg.volume_panel import VolumePanel
-from napari_fetalseg.widgets import AMBER, Dock, ErrorBox, LinkLabel, TextDialog, WrappedLabel, link, primary_style
+from napari_fetalseg.widgets import Dock, ErrorBox, LinkLabel, WrappedLabel, link, primary_style
 
 if TYPE_CHECKING:
     import napari.viewer
@@ -57,7 +54,7 @@ class SegmentWidget(Dock):
         self._make_parts()
         self._lay_out()
         self._connect()
-        self.destroyed.connect(lambda *_, s=session: s.close())
+        workers.when_destroyed(self, session.close)
         self._fill_models()
         self.reset_choices()
 
@@ -70,9 +67,7 @@ class SegmentWidget(Dock):
         for i, button in enumerate(self._target_buttons):
             button.setChecked(i == 0)
             self.targets.addButton(button, i)
-        self.model = QComboBox()
-        narrow(self.model)
-        self.model_line = LinkLabel(card=self.show_card)
+        self.model = ModelChoice()
         self.scale_line = WrappedLabel()
         self.scale_source = WrappedLabel()
         for label in (self.scale_line, self.scale_source):
@@ -101,11 +96,6 @@ class SegmentWidget(Dock):
         find = QVBoxLayout()
         for button in self._target_buttons:
             find.addWidget(button)
-        model = QVBoxLayout()
-        model.addWidget(self.model)
-        model.addWidget(self.model_line)
-        # Without the list beside it the line alone would get no width.
-        model.addItem(QSpacerItem(0, 0, QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed))
         scale = QVBoxLayout()
         known = QHBoxLayout()
         known.addWidget(self.scale_line, 1)
@@ -114,7 +104,7 @@ class SegmentWidget(Dock):
         scale.addWidget(self.scale_source)
         self.form = form = QFormLayout()
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
-        rows = {"Image": self.image, "Find": find, "Model": model, "Scale": scale, "": self.scale}
+        rows = {"Image": self.image, "Find": find, "Model": self.model, "Scale": scale, "": self.scale}
         rows |= {"Frames": self.extent, "Specks": self.advanced.smallest}
         for name, part in rows.items():
             if name:
@@ -135,7 +125,7 @@ class SegmentWidget(Dock):
         self.button.clicked.connect(self.press)
         self.result.growth.clicked.connect(self.show_growth)
         self.image.currentIndexChanged.connect(self._image_changed)
-        self.model.currentIndexChanged.connect(self._model_changed)
+        self.model.changed.connect(self._model_changed)
         self.targets.idClicked.connect(self._target_changed)
         self.change.toggled.connect(self._show_scale)
         self.advanced.reset.clicked.connect(self._reset)
@@ -182,13 +172,11 @@ class SegmentWidget(Dock):
     @property
     def card(self) -> Any | None:
         """The chosen model's card."""
-        model = self.model.currentData()
-        return model.card if model is not None else None
+        return self.model.card
 
     def settings(self) -> SegmentSettings:
         """Return what is set."""
-        name = "default" if self.model.currentIndex() <= 0 or self.card is None else self.card.name
-        return self.advanced.settings(self.task, name)
+        return self.advanced.settings(self.task, self.model.name)
 
     def reset_choices(self, _event: Any = None) -> None:
         """List the image layers anew; the choice stays where it can."""
@@ -229,34 +217,17 @@ class SegmentWidget(Dock):
         if task not in ("", self.task):  # a model of another task came or went
             return
         kept = preferences.load(self.task)
-        self.model.blockSignals(True)
-        self.model.clear()
-        models = catalogue.models(self.task)
-        for i, model in enumerate(models):
-            self.model.addItem(card_text.title(model) + " (default)" * (i == 0), model)
-            if model.card.name == kept.model:
-                self.model.setCurrentIndex(i)
-        self.model.blockSignals(False)
-        self.model.setVisible(tasks.get(self.task).MODEL)
         self.advanced.show_task(self.task)
         self.form.setRowVisible(self.advanced.smallest, self.task == "tumour")
         self.advanced.show_settings(kept)
-        self._model_changed()
+        self.model.show_task(self.task, kept.model)
 
-    def _model_changed(self, _index: int = 0) -> None:
-        card = self.card
-        if not tasks.get(self.task).MODEL:
-            self.model_line.setText(f"<small>No network. {html.escape(tasks.get(self.task).LIMITS)}</small>")
-        elif card is None:
-            self.model_line.setText(f"<span style='color:{AMBER}'><b>!</b> No model is installed for this.</span>")
-        else:
-            parts = [html.escape(figure) for figure in card_text.figures(card)]
-            self.model_line.setText(" · ".join([*parts, link("card")]))
-        self.advanced.show_level(card.level if card is not None else 0.5)
+    def _model_changed(self) -> None:
+        self.advanced.show_level(self.card.level if self.card is not None else 0.5)
         self._refresh()
 
     def _reset(self) -> None:
-        self.model.setCurrentIndex(0 if self.model.count() else -1)
+        self.model.show_task(self.task)
         self.advanced.show_settings(SegmentSettings(task=self.task))
         preferences.save(SegmentSettings(task=self.task))
 
@@ -298,9 +269,7 @@ class SegmentWidget(Dock):
         """Why Segment can't be pressed; nothing when it can."""
         if self.layer is None:
             return "Open an image first: File > Open, or File > Open Sample > FetalSeg."
-        if self.model.count() == 0 and tasks.get(self.task).MODEL:
-            return "No model is installed for this target; install one, or train it with 'fetalseg train'."
-        return view_problem(self.viewer) or ""
+        return self.model.problem() or view_problem(self.viewer) or ""
 
     def _refresh(self, _event: Any = None) -> None:
         """Bring scale, frames, button and status to what is chosen."""
@@ -381,11 +350,6 @@ class SegmentWidget(Dock):
         from napari_fetalseg.actions import open_growth
 
         open_growth(self.viewer)
-
-    def show_card(self) -> None:
-        """Show the model's card."""
-        if self.card is not None:
-            TextDialog(f"Model card: {self.card.title}", card_text.text(self.card), self).show()
 
     def show_keys(self) -> None:
         """Show the keys."""

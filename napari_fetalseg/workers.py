@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -119,6 +120,26 @@ def call(function: Callable[[], Any], on_done: Callable[[Any], None], on_error: 
     return start(make, on_done, end)
 
 
+def when_destroyed(owner: Any, function: Callable[[], Any]) -> None:
+    """Call a function, which may not refer to the owner, when Qt destroys the owner."""
+    owner.destroyed.connect(_Call(function))
+
+
+class _Call:
+    """Calls a function, if it is still whole.
+
+    Garbage that hangs together is emptied before Qt hears of it: a lambda has lost its variables by then, and what it
+    would stop has long ended.
+    """
+
+    def __init__(self, function: Callable[[], Any]) -> None:
+        self._function = function
+
+    def __call__(self, *_: Any) -> None:
+        with suppress(AttributeError):
+            self._function()
+
+
 class Jobs:
     """What a widget lets run in the background. All of it is dropped when the widget goes, with the window or alone.
 
@@ -129,9 +150,7 @@ class Jobs:
 
     def __init__(self, owner: Any) -> None:
         self._jobs: list[Job] = []
-        owner.destroyed.connect(
-            lambda *_, jobs=self: jobs.drop()
-        )  # no reference to the owner: it runs when that is gone
+        when_destroyed(owner, self.drop)
 
     @property
     def busy(self) -> bool:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from fetalseg import samples, tasks
 from fetalseg.errors import FetalSegError, UnreadableError
 from fetalseg.io import folders
-from fetalseg.settings import BatchSettings, SegmentSettings
+from fetalseg.settings import BatchSettings, GrowthSettings, SegmentSettings
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,8 @@ class Choice:
         Of the scans, and of the results.
     settings : SegmentSettings
     batch : BatchSettings
+    growth : GrowthSettings
+        The chart that heads stand on where `batch` names exams.
     report : bool
         Whether the report is made at the end.
     anew : bool
@@ -32,6 +34,7 @@ class Choice:
     out: Path
     settings: SegmentSettings
     batch: BatchSettings
+    growth: GrowthSettings = field(default_factory=GrowthSettings)
     report: bool = True
     anew: bool = False
 

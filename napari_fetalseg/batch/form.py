@@ -15,6 +15,7 @@ from fetalseg.settings import BatchSettings, SegmentSettings
 from napari_fetalseg import preferences, workers
 from napari_fetalseg.advanced import Advanced
 from napari_fetalseg.batch.choice import Choice, Found, default_out, look
+from napari_fetalseg.batch.dating_rule import DatingRule
 from napari_fetalseg.batch.scale_rule import ScaleRule
 from napari_fetalseg.fold import Fold
 from napari_fetalseg.model_choice import ModelChoice
@@ -54,7 +55,7 @@ class BatchForm(QWidget):
         for name in tasks.NAMES:
             self.task.addItem(tasks.get(name).TITLE, name)
         self.model = ModelChoice()
-        self.scale = ScaleRule()
+        self.scale, self.dating = ScaleRule(), DatingRule()
         self.out = PathChoice("Folder for the results")
         self.more = More()
         self.advanced = Advanced()
@@ -66,7 +67,7 @@ class BatchForm(QWidget):
         self._form = form = QFormLayout()
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
         rows: dict[str, Any] = {"Scans": scans, "Find": self.task, "Model": self.model, "Scale": self.scale}
-        rows |= {"Results": self.out, "Specks": self.advanced.smallest}
+        rows |= {"Dating": self.dating, "Results": self.out, "Specks": self.advanced.smallest}
         for title, part in rows.items():
             form.addRow(title, part)
         layout = QVBoxLayout(self)
@@ -80,7 +81,7 @@ class BatchForm(QWidget):
         self.task.currentIndexChanged.connect(self._show_task)
         for line in (self.more.pattern, self.more.series, self.more.instances):
             line.editingFinished.connect(self.look)
-        for signal in (self.model.changed, self.scale.changed, self.out.changed):
+        for signal in (self.model.changed, self.scale.changed, self.dating.changed, self.out.changed):
             signal.connect(self.changed)
         self.advanced.reset.clicked.connect(self._reset)
 
@@ -96,9 +97,15 @@ class BatchForm(QWidget):
         """Whether a folder is being looked through."""
         return self._jobs.busy
 
+    @property
+    def _dates(self) -> bool:
+        """Whether what is found has a size for its age."""
+        return self.task_name == "head"
+
     def problem(self) -> str:
         """Return why nothing can be started; nothing where it can."""
-        return self._problem or self.model.problem() or self.scale.problem()
+        dating = self.dating.problem() if self._dates else ""
+        return self._problem or self.model.problem() or self.scale.problem() or dating
 
     def settings(self) -> SegmentSettings:
         """Return how to segment."""
@@ -109,9 +116,10 @@ class BatchForm(QWidget):
         folder = self.scans.path
         assert folder is not None
         out = self.out.path or default_out(folder, self.task_name)
-        more = self.more
-        batch = replace(self._narrowed(), **self.scale.values() | more.outputs())
-        return Choice(folder, out, self.settings(), batch, more.report.isChecked(), more.anew.isChecked())
+        more, growth = self.more, self.dating.growth()
+        told = self.scale.values() | more.outputs() | (self.dating.values() if self._dates else {})
+        batch = replace(self._narrowed(), **told)
+        return Choice(folder, out, self.settings(), batch, growth, more.report.isChecked(), more.anew.isChecked())
 
     def _narrowed(self) -> BatchSettings:
         """Which files are taken."""
@@ -179,9 +187,10 @@ class BatchForm(QWidget):
         self.advanced.show_level(card.level if card is not None else 0.5)
         self.advanced.show_settings(kept)
         self._form.setRowVisible(self.advanced.smallest, self.task_name == "tumour")
+        self._form.setRowVisible(self.dating, self._dates)
         volume = bool(tasks.get(self.task_name).VOLUME)
         self.scale.show_task(volume)
-        self.more.show_task(volume)
+        self.more.show_task(volume, head=self._dates)
         self.look()
 
     def _reset(self) -> None:
@@ -199,6 +208,7 @@ class BatchForm(QWidget):
         self.scale.csv.line.setText(kept["spacing_csv"])
         self.scale.show_mm(kept["spacing_mm"])
         self.scale.show_rule(kept["scale"])
+        self.dating.exams.show_path(kept["exams"])
         for name in ("pattern", "series", "instances"):
             getattr(self.more, name).setText(kept[name])
         if kept["write"]:
@@ -215,6 +225,7 @@ class BatchForm(QWidget):
             "scale": scale.name,
             "spacing_csv": str(scale.csv.path or ""),
             "spacing_mm": scale.mm(),
+            "exams": str(self.dating.exams.path or ""),
             "pattern": more.pattern.text().strip(),
             "series": more.series.text().strip(),
             "instances": more.instances.text().strip(),
@@ -224,7 +235,19 @@ class BatchForm(QWidget):
             preferences.remember(SECTION, name, value)
 
 
-_KEPT = ("folder", "out", "task", "scale", "spacing_csv", "spacing_mm", "pattern", "series", "instances", "write")
+_KEPT = (
+    "folder",
+    "out",
+    "task",
+    "scale",
+    "spacing_csv",
+    "spacing_mm",
+    "exams",
+    "pattern",
+    "series",
+    "instances",
+    "write",
+)
 
 
 class More(QWidget):
@@ -248,6 +271,10 @@ class More(QWidget):
         self.parquet.setToolTip("The table once more, for data frames; of several scans it needs pyarrow")
         for box in (self.overlays, self.report):
             box.setChecked(True)
+        self.sr = QCheckBox("DICOM structured reports")
+        self.sr.setToolTip("Of heads that came from DICOM, into the patient's own study; needs highdicom")
+        self.identifiers = QCheckBox("patient and study of DICOM")
+        self.identifiers.setToolTip("Patient id, accession number and study in the tables; not remembered")
         self.anew = QCheckBox("Do all anew")
         self.anew.setToolTip(
             "Else what an earlier run did with the same file, model and settings is left as it is. Masks that you "
@@ -258,7 +285,7 @@ class More(QWidget):
         form.setContentsMargins(0, 0, 0, 0)
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
         boxes = QVBoxLayout()
-        for box in (self.masks, self.overlays, self.report, self.parquet):
+        for box in (self.masks, self.overlays, self.report, self.parquet, self.sr, self.identifiers):
             boxes.addWidget(box)
         form.addRow("Pattern", self.pattern)
         form.addRow("DICOM series", self.series)
@@ -271,21 +298,25 @@ class More(QWidget):
         layout.addWidget(self.fold)
         layout.addWidget(inside)
 
-    def show_task(self, volume: bool) -> None:
+    def show_task(self, volume: bool, head: bool) -> None:
         """Show only what changes something for a task."""
+        self.sr.setVisible(head)
         self.series.setPlaceholderText("flair, or such as T2 FLAIR" if volume else "all")
         self._form.setRowVisible(self.instances, not volume)
 
     def outputs(self) -> dict[str, bool]:
         """Return what is written, as `BatchSettings` takes it."""
-        return {"overlays": self.overlays.isChecked(), "parquet": self.parquet.isChecked()}
+        asked = {"overlays": self.overlays, "parquet": self.parquet, "keep_identifiers": self.identifiers}
+        outputs = {name: box.isChecked() for name, box in asked.items()}
+        return outputs | {"sr": self.sr.isChecked() and not self.sr.isHidden()}
 
     def written(self) -> str:
         """Return what is written, to be remembered."""
-        boxes = {"masks": self.masks, "overlays": self.overlays, "report": self.report, "parquet": self.parquet}
+        boxes = {"masks": self.masks, "overlays": self.overlays, "report": self.report}
+        boxes |= {"parquet": self.parquet, "sr": self.sr}
         return " ".join(name for name, box in boxes.items() if box.isChecked())
 
     def show_written(self, names: list[str]) -> None:
         """Show what `written` told."""
-        for name in ("overlays", "report", "parquet"):
+        for name in ("overlays", "report", "parquet", "sr"):
             getattr(self, name).setChecked(name in names)

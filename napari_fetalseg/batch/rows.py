@@ -28,12 +28,16 @@ def sentence(case: Case) -> str:
     if case.failed:
         return case.error
     told = [text for _, text in case.flags]
-    return " ".join(told) or cells.of_frames(case) or cells.edited(case)
+    why_no_centile = case.row.get("growth_reason") or " ".join(case.notes)
+    return " ".join(told) or cells.of_frames(case) or cells.edited(case) or why_no_centile
 
 
 def size(case: Case) -> str:
-    """Return the number that matters most."""
-    return cells.UNKNOWN if case.failed else cells.columns(case.task)[0].cell(case).text
+    """Return the number that matters most, and what it means at its age."""
+    if case.failed:
+        return cells.UNKNOWN
+    found, centile = cells.columns(case.task)[0].cell(case).text, cells.centile(case.row)
+    return found if centile is cells.NONE else f"{found} · {centile.text} centile"
 
 
 class Rows(QAbstractTableModel):

@@ -160,7 +160,13 @@ def _run(choice: Choice, token: workers.Token, pause: threading.Event) -> Iterat
     """Run; it tells instead of yielding, so that napari's own end can't leave it suspended between two scans."""
     stopped = True
     with Batch(
-        [choice.folder], choice.out, choice.settings, choice.batch, command=_COMMAND, overwrite=choice.anew
+        [choice.folder],
+        choice.out,
+        choice.settings,
+        choice.batch,
+        growth=choice.growth,
+        command=_COMMAND,
+        overwrite=choice.anew,
     ) as batch:
         items = {item.name: item for item in batch.plan()}
         token.tell(_Planned(items))

@@ -11,6 +11,7 @@ from fetalseg.errors import FetalSegError, GrowthError
 from fetalseg.growth import charts
 from fetalseg.growth.charts import Chart
 from fetalseg.growth.dating import CRL_FORMULAS
+from fetalseg.settings import GrowthSettings
 from napari_fetalseg import preferences
 from napari_fetalseg.growth.case import Cases
 from napari_fetalseg.growth.chart_view import ChartView
@@ -46,8 +47,7 @@ class ChartChoice:
         """Offer the charts of the last session and choose the last one; once a viewer."""
         if self._cases.recalled:
             return
-        chosen = preferences.recall(_SECTION, _CHOSEN)
-        paths = [path for path in preferences.recall(_SECTION, _OWN).split("\n") if path]
+        paths, chosen, _ = remembered()
         if chosen in charts.NAMES:
             self._begin_with(chosen)
         elif chosen in paths:
@@ -129,11 +129,17 @@ class ChartChoice:
         preferences.remember(_SECTION, _OWN, "\n".join(own))
 
 
+def remembered() -> tuple[list[str], str, str]:
+    """Return the person's own charts by their paths, the chart that was chosen last, and the formula for CRL."""
+    own = [path for path in preferences.recall(_SECTION, _OWN).split("\n") if path]
+    formula = preferences.recall(_SECTION, _FORMULA)
+    known = formula if formula in CRL_FORMULAS else GrowthSettings().crl_formula
+    return own, preferences.recall(_SECTION, _CHOSEN), known
+
+
 def recall_formula(cases: Cases) -> None:
     """Begin with the formula of crown-rump length that was chosen last."""
-    chosen = preferences.recall(_SECTION, _FORMULA)
-    if chosen not in CRL_FORMULAS:
-        return
+    chosen = remembered()[2]
     cases.formula = chosen
     if cases.current.blank and not cases.current.typed.get("crl"):
         cases.current.formula = chosen

@@ -25,7 +25,7 @@ from fetalseg.settings import BatchSettings, SegmentSettings
 from napari_fetalseg.actions import PLUGIN
 from napari_fetalseg.batch import dock as dock_module
 from napari_fetalseg.batch import form as form_module
-from napari_fetalseg.batch.rows import ABOUT, Rows, sentence
+from napari_fetalseg.batch.rows import ABOUT, Rows, sentence, size
 from napari_fetalseg.batch.scale_rule import CSV, PIXELS, TYPED
 from napari_fetalseg.batch.table import Table
 from napari_fetalseg.layers.drawing import drawing_of
@@ -415,3 +415,35 @@ def test_ten_thousand_rows_are_in_order_and_only_what_is_seen_gets_a_picture(qtb
 def test_settings_say_pixels_or_a_scale():
     with pytest.raises(SettingsError, match="not both"):
         BatchSettings(pixels_only=True, spacing_mm=(0.1, 0.1))
+
+
+def test_heads_are_dated_by_a_csv_and_stand_on_the_chosen_chart(running, remembered, tmp_path):
+    form = running.form
+    running.choose()
+    assert form.dating.chart.isHidden()
+    form.dating.exams.show_path(tmp_path / "exams.csv")
+    assert "is no file: choose the csv of exams" in form.problem()
+    lines = [f"{n:03}.png,2024-05-20,{weeks}" for n, weeks in enumerate(("16+0", "18+2", "20+0"))]
+    (tmp_path / "exams.csv").write_text("\n".join(["file,scan_date,ga_weeks", *lines]) + "\n")
+    assert form.problem() == ""
+    assert not form.dating.chart.isHidden()
+    form.dating.show_chart("who2017")
+    form.more.sr.setChecked(True)
+    form.more.identifiers.setChecked(True)
+    running.start()
+    running.settle()
+    table = running.table()
+    assert {table[f"{n:03}.png"]["chart"] for n in range(3)} == {"who2017"}
+    assert [table[f"{n:03}.png"]["ga_days"] for n in range(3)] == ["112", "128", "140"]
+    assert table["003.png"]["chart"] == ""
+    assert "patient_id" in table["000.png"]
+    cases = {case.name: case for case in running.rows.cases}
+    assert size(cases["001.png"]).endswith(f"{table['001.png']['centile_text']} centile")
+    assert "belongs to no exam of exams.csv" in " ".join(cases["003.png"].notes)
+    assert remembered.exams == str(tmp_path / "exams.csv")
+    assert "sr" in remembered.write.split()
+    assert "identifiers" not in remembered.write
+    form.task.setCurrentIndex(form.task.findData("tumour"))
+    running.settle()
+    assert form.choice().batch.exams is None
+    assert not form.choice().batch.sr

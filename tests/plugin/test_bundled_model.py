@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import html
+import json
+
 import pytest
 
 from fetalseg import samples
+from fetalseg.models import catalogue
 from napari_fetalseg.actions import PLUGIN, open_docks
+from napari_fetalseg.model_choice import ModelChoice
 
 
 def test_a_sample_is_measured_within_3_percent(make_napari_viewer, qtbot):
@@ -22,3 +27,17 @@ def test_a_sample_is_measured_within_3_percent(make_napari_viewer, qtbot):
     assert result.provenance.model == "unet"
     assert "unet" in segment.status.text()
     assert table.model.rowCount() == 1
+
+
+def test_a_default_that_went_is_named_where_the_bundled_one_stands_in(qtbot):
+    catalogue.user_folder().mkdir(parents=True, exist_ok=True)
+    (catalogue.user_folder() / catalogue.DEFAULTS_FILE).write_text(json.dumps({"head": "ours"}))
+    choice = ModelChoice()
+    qtbot.addWidget(choice)
+    said = "The default that was chosen for 'head', 'ours', is damaged or missing; the bundled 'unet' is used"
+    choice.show_task("head")
+    assert said in html.unescape(choice.line.text())
+    choice.show_task("head", "segnet")
+    assert "ours" not in choice.line.text()
+    choice.show_task("tumour")
+    assert "ours" not in choice.line.text()

@@ -123,7 +123,7 @@ def test_the_better_model_is_used_at_once_and_the_old_one_comes_back(dock, qtbot
     model = catalogue.find("head")
     assert (model.card.name, model.folder.parent) == ("mine", catalogue.user_folder())
     assert model.card.promotion["comparison"]["difference"] == 0.3
-    assert segment.model.itemText(0) == "SegNet · mine (default)", "selectable in the Segment dock at once"
+    assert segment.model.list.itemText(0) == "SegNet · mine (default)", "selectable in the Segment dock at once"
 
     panel = dock.models
     panel.fold.setChecked(True)
@@ -132,7 +132,7 @@ def test_the_better_model_is_used_at_once_and_the_old_one_comes_back(dock, qtbot
     qtbot.waitUntil(lambda: not panel._jobs.busy, timeout=PATIENCE)
     assert plain(panel.said) == "'unet' is the default for Fetal head again."
     assert catalogue.find("head").card.name == "unet"
-    assert segment.model.itemText(0) == "U-Net (default)"
+    assert segment.model.list.itemText(0) == "U-Net (default)"
     panel.list.setCurrentIndex(panel.list.findText("Fetal head: SegNet · mine"))
     panel.remove_button.click()
     assert panel.remove_button.text() == "Really remove it?"
@@ -140,7 +140,7 @@ def test_the_better_model_is_used_at_once_and_the_old_one_comes_back(dock, qtbot
     panel.remove_button.click()
     qtbot.waitUntil(lambda: not panel._jobs.busy, timeout=PATIENCE)
     assert not model.folder.exists()
-    assert segment.model.findText("SegNet · mine") == -1
+    assert segment.model.list.findText("SegNet · mine") == -1
     assert not panel.remove_button.isEnabled(), "what is bundled stays"
 
 

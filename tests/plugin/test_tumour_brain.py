@@ -95,7 +95,7 @@ def test_a_head_that_is_not_stripped_is_refused_with_its_reason(volumes, brain):
 
 
 def test_what_it_was_tried_on_is_read_in_the_dock(shown_volumes):
-    line = shown_volumes.segment.model_line
+    line = shown_volumes.segment.model.line
     shown_volumes.target("fetal-brain")
     shown_volumes.qtbot.wait(200)
     assert "Tried on six" in line.text()
