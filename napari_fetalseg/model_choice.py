@@ -6,7 +6,7 @@ import html
 from typing import Any
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QComboBox, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QComboBox, QSizePolicy, QSpacerItem, QVBoxLayout, QWidget
 
 from fetalseg import tasks
 from fetalseg.models import catalogue
@@ -36,6 +36,8 @@ class ModelChoice(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.list)
         layout.addWidget(self.line)
+        # Without the list beside it the line alone would get no width.
+        layout.addItem(QSpacerItem(0, 0, QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed))
         self.list.currentIndexChanged.connect(self._changed)
 
     @property

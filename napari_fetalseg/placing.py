@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QDockWidget, QMainWindow, QWidget
 
@@ -69,6 +70,19 @@ def place(widget: QWidget, kind: type[QWidget], below: bool, known: frozenset[st
         window.tabifyDockWidget(beside[-1], dock)
         dock.show()
         dock.raise_()
+
+
+def shows_all(viewer: Any) -> bool:
+    """Return whether the viewer stands as napari sets it to show all that is open, flat."""
+    if not viewer.layers or viewer.dims.ndisplay != 2:
+        return False
+    camera = viewer.scene.camera
+    before = (camera.zoom, camera.center)
+    viewer.reset_view()
+    same = np.allclose([camera.zoom, *camera.center], [before[0], *before[1]], rtol=1e-3)
+    if not same:
+        camera.zoom, camera.center = before
+    return bool(same)
 
 
 def fit(widget: QWidget) -> None:

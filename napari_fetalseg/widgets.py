@@ -26,12 +26,13 @@ from qtpy.QtWidgets import (
 
 from fetalseg.errors import FetalSegError
 from fetalseg.result import State
-from napari_fetalseg.placing import dock_of, fit, place, remembered
+from napari_fetalseg.placing import dock_of, fit, place, remembered, shows_all
 from napari_fetalseg.wording import STATES
 
 log = logging.getLogger("napari_fetalseg")
 RED = STATES[State.REFUSE][0]
 AMBER = STATES[State.CHECK][0]
+_LAID_OUT_MS = 100
 
 
 class Dock(QWidget):
@@ -44,9 +45,12 @@ class Dock(QWidget):
     ----------
     BELOW : bool
         Whether it opens below the picture; else at the right.
+    viewer : napari.Viewer
+        The subclass sets it.
     """
 
     BELOW = False
+    viewer: Any
 
     def __init__(self) -> None:
         super().__init__()
@@ -58,7 +62,11 @@ class Dock(QWidget):
         self._fitting.setSingleShot(True)
         self._fitting.setInterval(0)
         self._fitting.timeout.connect(self._fit_height)
-        self._placed = False
+        self._showing = QTimer(self)  # of all that was shown before the dock took its room, once that is laid out
+        self._showing.setSingleShot(True)
+        self._showing.setInterval(_LAID_OUT_MS)
+        self._showing.timeout.connect(self._show_all)
+        self._placed = self._showed_all = False
         self._known = remembered()
         self._undo: list[Callable[[], Any]] = []
         self._docked = False
@@ -73,6 +81,8 @@ class Dock(QWidget):
         """Notice being taken out of the window."""
         if event.type() == QEvent.Type.ParentChange:
             if self.parent() is not None:
+                if not self._docked:
+                    self._showed_all = shows_all(self.viewer)
                 self._docked = True
                 self._placing.start()
             elif self._docked:
@@ -85,10 +95,16 @@ class Dock(QWidget):
             self._placed = True
             place(self, Dock, self.BELOW, self._known)
             self._fitting.start()
+            if self._showed_all:
+                self._showing.start()
 
     def _fit_height(self) -> None:
         if self.open and self.BELOW:
             fit(self)
+
+    def _show_all(self) -> None:
+        if self.open:
+            self.viewer.reset_view()
 
     def release(self) -> None:
         """Let go of viewer and session."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QDockWidget, QLabel, QScrollArea, QTabBar
@@ -99,3 +100,18 @@ def test_no_dock_is_cut_off_at_its_side(viewer, qtbot, name):
     qtbot.wait(200)
     assert scroll.widget().width() <= scroll.viewport().width()
     assert wide.width() >= wide.sizeHint().width()
+
+
+def test_a_picture_that_was_shown_whole_stays_whole_and_a_chosen_view_stays(viewer, qtbot):
+    viewer.add_image(np.zeros((540, 800), np.uint8))
+    viewer.reset_view()
+    qtbot.wait(100)
+    before = viewer.scene.camera.zoom
+    open_docks(viewer)
+    canvas = viewer.window._qt_viewer.canvas.native
+    whole = lambda: viewer.scene.camera.zoom <= min(canvas.height() / 540, canvas.width() / 800)  # noqa: E731
+    qtbot.waitUntil(lambda: viewer.scene.camera.zoom < before and whole(), timeout=5000)
+    viewer.scene.camera.zoom, viewer.scene.camera.center = 9.0, (0.0, 100.0, 90.0)
+    _open(viewer, qtbot, "Follow-up")
+    assert viewer.scene.camera.zoom == 9.0
+    assert viewer.scene.camera.center == (0.0, 100.0, 90.0)
