@@ -24,20 +24,20 @@ def state(case: Case) -> tuple[str, str]:
 
 
 def sentence(case: Case) -> str:
-    """Return what to look at: why it failed, or what is doubtful."""
+    """Return what to look at: why it failed, where a head stands at its age or why nowhere, and what is doubtful."""
     if case.failed:
         return case.error
-    told = [text for _, text in case.flags]
-    why_no_centile = case.row.get("growth_reason") or " ".join(case.notes)
-    return " ".join(told) or cells.of_frames(case) or cells.edited(case) or why_no_centile
+    centile, age = cells.centile(case.row).text, cells.age(case.row).text
+    stands = case.row.get("growth_reason") or " ".join(case.notes)
+    if centile != cells.UNKNOWN:
+        stands = f"{centile} centile at {age}."
+    told = [text for _, text in case.flags] or [cells.of_frames(case) or cells.edited(case)]
+    return " ".join(words for words in (stands, *told) if words)
 
 
 def size(case: Case) -> str:
-    """Return the number that matters most, and what it means at its age."""
-    if case.failed:
-        return cells.UNKNOWN
-    found, centile = cells.columns(case.task)[0].cell(case).text, cells.centile(case.row)
-    return found if centile is cells.NONE else f"{found} · {centile.text} centile"
+    """Return the number that matters most."""
+    return cells.UNKNOWN if case.failed else cells.columns(case.task)[0].cell(case).text
 
 
 class Rows(QAbstractTableModel):

@@ -25,7 +25,7 @@ from fetalseg.settings import BatchSettings, SegmentSettings
 from napari_fetalseg.actions import PLUGIN
 from napari_fetalseg.batch import dock as dock_module
 from napari_fetalseg.batch import form as form_module
-from napari_fetalseg.batch.rows import ABOUT, Rows, sentence, size
+from napari_fetalseg.batch.rows import ABOUT, Rows, sentence
 from napari_fetalseg.batch.scale_rule import CSV, PIXELS, TYPED
 from napari_fetalseg.batch.table import Table
 from napari_fetalseg.layers.drawing import drawing_of
@@ -438,8 +438,8 @@ def test_heads_are_dated_by_a_csv_and_stand_on_the_chosen_chart(running, remembe
     assert table["003.png"]["chart"] == ""
     assert "patient_id" in table["000.png"]
     cases = {case.name: case for case in running.rows.cases}
-    assert size(cases["001.png"]).endswith(f"{table['001.png']['centile_text']} centile")
-    assert "belongs to no exam of exams.csv" in " ".join(cases["003.png"].notes)
+    assert sentence(cases["001.png"]).startswith(f"{table['001.png']['centile_text']} centile at 18w 2d.")
+    assert "belongs to no exam of exams.csv" in sentence(cases["003.png"])
     assert remembered.exams == str(tmp_path / "exams.csv")
     assert "sr" in remembered.write.split()
     assert "identifiers" not in remembered.write
