@@ -104,9 +104,9 @@ def test_the_form_asks_only_what_the_target_needs(volumes):
     assert dock.all_frames.isChecked()
     assert dock.all_frames.text() == f"Whole volume ({SHAPE[0]})"
     assert dock.form.labelForField(dock.extent).text() == "Slices"
-    assert dock.model.count() == 1
+    assert dock.model.list.count() == 1
     volumes.target("fetal-brain")
-    assert dock.model.isHidden()
+    assert dock.model.list.isHidden()
     assert dock.button.isEnabled(), "it needs no model"
     volumes.target("head")
     assert dock.this_frame.isChecked()
