@@ -20,9 +20,10 @@ from fetalseg.scan import Spacing
 from fetalseg.settings import SegmentSettings
 from napari_fetalseg import spacing as spacings
 from napari_fetalseg import work, workers
+from napari_fetalseg.edits import Edits
 from napari_fetalseg.growth.case import Cases
 from napari_fetalseg.layers.image import Source
-from napari_fetalseg.series import ALL, PROGRAM, Change, Chooser, Edit, Series, lesions, merges_into, series_for
+from napari_fetalseg.series import ALL, Change, Chooser, Edit, Series, lesions, merges_into, series_for
 
 
 class Session:
@@ -36,6 +37,8 @@ class Session:
         The selected result: its series and frame.
     lesion : str
         Which row of it: a lesion of a volume, or `ALL`; empty for a frame.
+    edits : Edits
+        Those that are not measured yet.
     """
 
     started = Signal(object, int)  # series, number of frames
@@ -60,8 +63,7 @@ class Session:
         self.lesion = ""
         self._spacings: weakref.WeakKeyDictionary[Any, Spacing | None] = weakref.WeakKeyDictionary()
         self._job: workers.Job | None = None
-        self._edits: list[Edit] = []
-        self._edit_job: workers.Job | None = None
+        self.edits = Edits(self._measured, self.failed.emit)
         self._running: Series | None = None
         self.pregnancies = Cases()  # the dates of heads, and their charts
 
@@ -193,11 +195,10 @@ class Session:
 
     def close(self) -> None:
         """Stop everything and tell nobody: the viewer is going away."""
-        for job in (self._job, self._edit_job):
-            if job is not None:
-                job.drop()
-        self._job = self._edit_job = self._running = None
-        self._edits.clear()
+        if self._job is not None:
+            self._job.drop()
+        self._job = self._running = None
+        self.edits.drop()
 
     def adopt(
         self,
@@ -291,44 +292,16 @@ class Session:
         if edit.series.base(edit.frame) is None:
             self.told.emit(f"Frame {edit.frame} of {edit.series.title} has no result yet: segment it first.")
             return
-        self._edits = [e for e in self._edits if not edit.replaces(e)]
-        self._edits.append(edit)
+        self.edits.put(edit)
         self.touched.emit(edit.series, edit.frame)
-        self._work()
+        self.edits.work()
 
-    def _work(self) -> None:
-        if self._edit_job is not None or not self._edits:
-            return
-        # One frame's edits build on each other, so only one of each frame goes out at a time.
-        batch: list[Edit] = []
-        for edit in self._edits:
-            if not any(b.series is edit.series and b.frame == edit.frame for b in batch):
-                batch.append(edit)
-        self._edits = [e for e in self._edits if e not in batch]
-        todo = [(e, base) for e in batch if (base := e.series.base(e.frame)) is not None]
-
-        def make(_token: workers.Token) -> Iterator[Any]:
-            for edit, base in todo:
-                yield edit, base, work.apply(edit, base)
-
-        def item(value: tuple[Edit, Result, Result]) -> None:
-            edit, base, result = value
-            waiting = any((e.series, e.frame) == (edit.series, edit.frame) for e in self._edits)
-            if edit.change in PROGRAM and waiting:  # painted on meanwhile: the stroke comes first
-                self._edits.append(edit)
-            elif edit.series.base(edit.frame) is base:  # not deleted or changed meanwhile
-                if not edit.series.volume:
-                    result = work.at_spacing(result, edit.series.spacing)
-                self._put(edit.series, edit.frame, result, edit.change)
-            self._rescale(edit.series)
-
-        def end(_how: workers.End, error: Exception | None) -> None:
-            self._edit_job = None
-            if error is not None:
-                self.failed.emit(error)
-            self._work()
-
-        self._edit_job = workers.start(make, item, end)
+    def _measured(self, edit: Edit, result: Result | None) -> None:
+        if result is not None:
+            if not edit.series.volume:
+                result = work.at_spacing(result, edit.series.spacing)
+            self._put(edit.series, edit.frame, result, edit.change)
+        self._rescale(edit.series)
 
     def _put(self, series: Series, frame: int, result: Result, change: Change) -> None:
         known = series.put(frame, result, change)

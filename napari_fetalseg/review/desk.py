@@ -14,15 +14,13 @@ from typing import Any
 from psygnal import Signal
 from qtpy.QtCore import QTimer
 
-from fetalseg.dataset import folder as folders
 from fetalseg.dataset.entry import Entry, Status
-from fetalseg.dataset.store import Store
 from fetalseg.errors import DatasetError, FetalSegError
 from fetalseg.review import queue
 from fetalseg.review.case import Case
-from fetalseg.review.journal import Decision, Verdict
 from fetalseg.review.queue import Order, Show
-from fetalseg.review.review import Review
+from fetalseg.review.review import Review, begin
+from fetalseg.review.standing import Decision, Verdict
 from fetalseg.settings import SegmentSettings
 from napari_fetalseg import workers
 from napari_fetalseg.review import filling
@@ -154,7 +152,7 @@ class Desk:
             self._opening = None
             self.failed.emit(error)
 
-        self._opening = workers.call(lambda: _open(folder, annotator, settings), done, failed)
+        self._opening = workers.call(lambda: begin(folder, annotator, settings), done, failed)
 
     def close(self) -> None:
         """Write what is not written yet, and let go of the data set."""
@@ -390,16 +388,3 @@ class Desk:
             self._tell(told)
 
         self._writing.put(lambda: (review.carry_out(), review.entries()), done, self.failed.emit, key="carry out")
-
-
-def _open(folder: Path, annotator: str, settings: SegmentSettings) -> tuple[Review, list[Entry], list[str]]:
-    """Open a data set, or make one in a new or empty folder, and carry out what a crash kept from it."""
-    if not folders.is_one(folder) and (not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))):
-        Store.create(folder, settings.task)
-    review = Review.open(folder, annotator, settings)
-    try:
-        told = review.carry_out()
-        return review, review.entries(), told
-    except BaseException:
-        review.close()
-        raise

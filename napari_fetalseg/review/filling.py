@@ -15,9 +15,9 @@ from fetalseg.dataset.store import Store
 from fetalseg.errors import FetalSegError
 from fetalseg.result import Result
 from fetalseg.review import sources
-from fetalseg.review.journal import Drawing
 from fetalseg.review.review import Review
 from fetalseg.review.sources import Filled
+from fetalseg.review.standing import Drawing
 from fetalseg.scan import Scan, Spacing
 from fetalseg.settings import SegmentSettings
 from napari_fetalseg import workers

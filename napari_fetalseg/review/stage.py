@@ -12,7 +12,7 @@ from fetalseg.dataset.content import size_text
 from fetalseg.errors import DatasetError
 from fetalseg.result import Result
 from fetalseg.review.case import Case
-from fetalseg.review.journal import Drawing
+from fetalseg.review.standing import Drawing
 from fetalseg.settings import SegmentSettings
 from napari_fetalseg import reader
 from napari_fetalseg.layers.drawing import Drawing as Drawer

@@ -25,8 +25,9 @@ from fetalseg.report import table
 from fetalseg.result import Ellipse
 from fetalseg.review import journal as journals
 from fetalseg.review import queue, sources
-from fetalseg.review.journal import Drawing, Journal, folder_of
+from fetalseg.review.journal import Journal, folder_of
 from fetalseg.review.review import Review
+from fetalseg.review.standing import Drawing
 from fetalseg.scan import Scan, Spacing
 from fetalseg.settings import SegmentSettings
 from standins import SHAPE, TRUTH, bright, disc, make_card

@@ -24,7 +24,7 @@ from standins import SHAPE, TRUTH, disc
 _PERSON = """
 import sys
 import numpy as np
-from fetalseg.review.journal import Drawing
+from fetalseg.review.standing import Drawing
 from fetalseg.review.review import Review
 
 review = Review.open(sys.argv[1], "Anna")

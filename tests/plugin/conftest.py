@@ -125,7 +125,7 @@ class Window:
 
     def settle(self, timeout: int = 10_000) -> None:
         """Wait until nothing runs."""
-        idle = lambda: self.session._job is None and self.session._edit_job is None and not self.session._edits  # noqa: E731
+        idle = lambda: not self.session.running and not self.session.edits.busy  # noqa: E731
         self.qtbot.wait(20)
         self.qtbot.waitUntil(idle, timeout=timeout)
         self.qtbot.waitUntil(lambda: not any(d.waiting for d in drawing_of(self.viewer)._drawn), timeout=timeout)

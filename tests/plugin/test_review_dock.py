@@ -45,7 +45,7 @@ class Reviewing:
         session = self.desk._stage.session
 
         def still():
-            idle = session._edit_job is None and not session._edits and not self.widget.tools.busy
+            idle = not session.edits.busy and not self.widget.tools.busy
             return idle and not self.desk.busy and self.widget.setup._job is None
 
         self.qtbot.wait(30)
@@ -245,7 +245,7 @@ def test_a_stroke_that_is_still_measured_does_not_bring_its_case_back(reviewing,
     gate, measure = threading.Event(), work.apply
     monkeypatch.setattr(work, "apply", lambda edit, base: gate.wait(10) and measure(edit, base))
     reviewing.labels.data_setitem((np.arange(5, 95), np.full(90, 120)), 1)
-    qtbot.waitUntil(lambda: session._edit_job is not None)
+    qtbot.waitUntil(lambda: session.edits.busy)
     desk.decide("accept")
     qtbot.waitUntil(lambda: desk.item != item, timeout=10_000)
     gate.set()

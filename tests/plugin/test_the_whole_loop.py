@@ -72,7 +72,7 @@ def settled(qtbot, viewer, *busy) -> None:
     session = drawer.session
 
     def still() -> bool:
-        edits = session._edit_job is None and not session._edits and not session.running
+        edits = not session.edits.busy and not session.running
         return edits and not any(one() for one in busy)
 
     qtbot.wait(30)

@@ -12,7 +12,7 @@ from fetalseg.dataset.entry import Entry
 from fetalseg.geometry import ellipse as ellipses
 from fetalseg.quality import known_flag, worst
 from fetalseg.result import Measurement, Provenance, Result, Segmentation
-from fetalseg.review.journal import Drawing
+from fetalseg.review.standing import Drawing
 from fetalseg.scan import Scan
 from fetalseg.settings import SegmentSettings
 

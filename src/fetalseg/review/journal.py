@@ -17,11 +17,10 @@ import logging
 import os
 import re
 import threading
-from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,96 +28,12 @@ from numpy.typing import NDArray
 from fetalseg.dataset.folder import now
 from fetalseg.errors import DatasetError, OutputError
 from fetalseg.io.atomic import make_folder, output_error, write_mask
-from fetalseg.result import Ellipse
+from fetalseg.review import standing as standings
+from fetalseg.review.standing import Decision, Drawing, Standing, Verdict
 from fetalseg.scan import Spacing
 
 _log = logging.getLogger(__name__)
 _FILE, _DRAWINGS, _LOCK = "journal.jsonl", "drawings", ".lock"
-
-Verdict = Literal["accept", "reject"]
-
-
-@dataclass(frozen=True, eq=False)
-class Drawing:
-    """A case as a person has it before their eyes.
-
-    Parameters
-    ----------
-    mask : ndarray or None
-        As the scan lies; None where it is the model's own.
-    ellipse : Ellipse or None
-        Where a person placed it, in pixels.
-    seconds : float
-        How long the person has looked at the case.
-    """
-
-    mask: NDArray[Any] | None = None
-    ellipse: Ellipse | None = None
-    seconds: float = 0.0
-
-    @property
-    def touched(self) -> bool:
-        """Whether anything differs from the model's version."""
-        return self.mask is not None or self.ellipse is not None
-
-
-@dataclass(frozen=True)
-class Decision:
-    """What a person said of a case, on its way into the data set.
-
-    Parameters
-    ----------
-    item : str
-    verdict : {"accept", "reject"}
-    number : int
-        Its place in the journal.
-    seconds : float
-    mask : str
-        Name of the drawing's file; empty where the mask is the model's own.
-    ellipse : Ellipse or None
-    spacing : Spacing or None
-        Where the person gave another one than the data set has.
-    seen : tuple of str
-        State, version and annotator of the item as the person saw it.
-    """
-
-    item: str
-    verdict: Verdict
-    number: int
-    seconds: float
-    mask: str = ""
-    ellipse: Ellipse | None = None
-    spacing: Spacing | None = None
-    seen: tuple[str, str, str] = ("", "", "")
-
-
-@dataclass
-class Standing:
-    """Where a review stands, by its journal.
-
-    Parameters
-    ----------
-    current : str
-        The case that was shown last; empty before the first.
-    drafts : dict of item to line
-        Cases that were drawn on and not decided since.
-    seconds : dict of item to float
-        How long cases that are not decided have been looked at.
-    waiting : dict of number to Decision
-        Decisions that the data set does not hold yet.
-    choices : dict
-        What the person chose: order, filter.
-    at : str
-        When the last line was written, ISO, UTC.
-    """
-
-    current: str = ""
-    drafts: dict[str, dict[str, Any]] = field(default_factory=dict)
-    seconds: dict[str, float] = field(default_factory=dict)
-    waiting: dict[int, Decision] = field(default_factory=dict)
-    choices: dict[str, Any] = field(default_factory=dict)
-    at: str = ""
-    number: int = 0
 
 
 def folder_of(dataset: Path, annotator: str) -> Path:
@@ -139,7 +54,7 @@ def standing(dataset: Path, annotator: str) -> Standing | None:
         If its journal can't be read.
     """
     path = folder_of(dataset, annotator) / _FILE
-    return _read(path) if path.exists() else None
+    return standings.read(path) if path.exists() else None
 
 
 class Journal:
@@ -177,7 +92,7 @@ class Journal:
             raise output_error(self._path, error) from error
         try:
             self._length = _whole_length(self._path)
-            self.standing = _read(self._path) if self._length else Standing()
+            self.standing = standings.read(self._path) if self._length else Standing()
             self._forget_files()
         except BaseException:
             self._lock.release()
@@ -267,7 +182,7 @@ class Journal:
         if line is None:
             return None
         seconds = self.standing.seconds.get(item, 0.0)
-        return Drawing(self.mask(line["mask"]), _ellipse(line["ellipse"]), seconds)
+        return Drawing(self.mask(line["mask"]), standings.ellipse_of(line["ellipse"]), seconds)
 
     def mask(self, name: str) -> NDArray[Any] | None:
         """Return a drawing's mask; None for no name.
@@ -318,7 +233,7 @@ class Journal:
         except OSError as error:
             raise output_error(self._path, error) from error
         self._length += len(data)
-        _take(self.standing, line)
+        standings.take(self.standing, line)
 
     def _forget(self, name: str) -> None:
         """Delete a drawing that no line needs any more."""
@@ -337,61 +252,6 @@ class Journal:
             if path.name not in needed:
                 with suppress(OSError):
                     path.unlink()
-
-
-def _read(path: Path) -> Standing:
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise DatasetError(f"{path} can't be read: {error.strerror}.") from error
-    found = Standing()
-    for text in data[: data.rfind(b"\n") + 1].decode("utf-8", "replace").split("\n")[:-1]:
-        try:
-            _take(found, json.loads(text))
-        except (ValueError, KeyError, TypeError):
-            _log.warning("%s: a line can't be understood and is left out: %.80s", path, text)
-    return found
-
-
-def _take(found: Standing, line: Mapping[str, Any]) -> None:
-    """Bring the standing to after a line."""
-    do = line["do"]
-    found.at = str(line.get("at", ""))
-    if do == "choose":
-        found.choices |= line["choices"]
-    elif do == "show":
-        found.current = line["item"]
-    elif do == "look":
-        found.seconds[line["item"]] = float(line["seconds"])
-    elif do == "draw":
-        found.drafts[line["item"]] = {name: line[name] for name in ("mask", "ellipse")}
-        found.seconds[line["item"]] = float(line["seconds"])
-    elif do == "decide":
-        found.number = int(line["number"])
-        spacing = Spacing(**line["spacing"]) if line["spacing"] else None
-        state, version, annotator = line["seen"]
-        found.waiting[found.number] = Decision(
-            item=line["item"],
-            verdict=line["verdict"],
-            number=found.number,
-            seconds=float(line["seconds"]),
-            mask=line["mask"],
-            ellipse=_ellipse(line["ellipse"]),
-            spacing=spacing,
-            seen=(state, version, annotator),
-        )
-        found.drafts.pop(line["item"], None)
-        found.seconds.pop(line["item"], None)
-    elif do in ("done", "refused"):
-        decision = found.waiting.pop(int(line["number"]))
-        if do == "refused" and decision.item not in found.drafts:
-            ellipse = asdict(decision.ellipse) if decision.ellipse else None
-            found.drafts[decision.item] = {"mask": decision.mask, "ellipse": ellipse}
-            found.seconds[decision.item] = decision.seconds
-
-
-def _ellipse(values: Mapping[str, float] | None) -> Ellipse | None:
-    return Ellipse(**values) if values else None
 
 
 def _whole_length(path: Path) -> int:

@@ -18,7 +18,8 @@ from fetalseg.errors import DatasetError, FetalSegError, ModelError, UnreadableE
 from fetalseg.result import Result
 from fetalseg.review import case as cases
 from fetalseg.review.case import Case
-from fetalseg.review.journal import Decision, Drawing, Journal, Verdict, folder_of
+from fetalseg.review.journal import Journal, folder_of
+from fetalseg.review.standing import Decision, Drawing, Verdict
 from fetalseg.scan import Scan, Spacing
 from fetalseg.settings import SegmentSettings
 
@@ -243,3 +244,27 @@ class Review:
 
 def _seen(entry: Entry) -> tuple[str, str, str]:
     return entry.state.value, entry.version, entry.annotator
+
+
+def begin(folder: Path, annotator: str, settings: SegmentSettings) -> tuple[Review, list[Entry], list[str]]:
+    """Open a data set, or make one in a new or empty folder, and carry out what a crash kept from it.
+
+    Returns
+    -------
+    Review, list of Entry, list of str
+        The items as they are then, and a sentence on each decision that could not be carried out.
+
+    Raises
+    ------
+    DatasetError, OutputError
+        See `Review.open`.
+    """
+    if not folders.is_one(folder) and (not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))):
+        Store.create(folder, settings.task)
+    review = Review.open(folder, annotator, settings)
+    try:
+        told = review.carry_out()
+        return review, review.entries(), told
+    except BaseException:
+        review.close()
+        raise
