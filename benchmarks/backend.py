@@ -2,9 +2,11 @@
 
     python benchmarks/backend.py [PICTURE ...] [--task head] [--model unet] [--runs 9] [--cold 3] [--cpu-time]
 
-The two take turns on the same scan, so what else the machine does disturbs both alike; each ratio is the median of the
-paired ones. Threads are those of ``OMP_NUM_THREADS``, else each library's own choice. On a machine that is busy with
-other things, measure processor time on one thread: OMP_NUM_THREADS=1 python benchmarks/backend.py --cpu-time
+They take turns on the same scan, so what else the machine does disturbs them alike; each ratio is the median of the
+paired ones. PyTorch is taken as this package runs it (channels last) and, for the network alone, also plain: the layout
+that a network has when it is loaded. Threads are those of ``OMP_NUM_THREADS``, else each library's own choice. On a
+machine that is busy with other things, measure processor time on one thread: OMP_NUM_THREADS=1 python
+benchmarks/backend.py --cpu-time
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from numpy.typing import NDArray
 from fetalseg import samples, tasks
 from fetalseg.batch.scale import choose_spacing
 from fetalseg.io.registry import read
+from fetalseg.models import catalogue
 from fetalseg.pipeline import Pipeline
 from fetalseg.scan import Scan
 from fetalseg.settings import BatchSettings, SegmentSettings
@@ -44,15 +47,28 @@ def paired(work: dict[str, Callable[[], object]], runs: int, clock: Callable[[],
     return times
 
 
-def line(what: str, times: dict[str, list[float]]) -> None:
-    fast, plain = (times[name] for name in BACKENDS)
-    ratios = sorted(a / b for a, b in zip(fast, plain, strict=True))
-    medians = f"OpenVINO {1e3 * statistics.median(fast):8.1f} ms   PyTorch {1e3 * statistics.median(plain):8.1f} ms"
+def line(what: str, times: dict[str, list[float]], slow: str = "torch") -> None:
+    fast, other = times["openvino"], times[slow]
+    ratios = sorted(a / b for a, b in zip(fast, other, strict=True))
+    medians = f"OpenVINO {1e3 * statistics.median(fast):8.1f} ms   PyTorch {1e3 * statistics.median(other):8.1f} ms"
     print(
         f"{what:<44} {medians}   ratio {statistics.median(ratios):.2f} "
-        f"({ratios[0]:.2f} to {ratios[-1]:.2f}); of the quickest {min(fast) / min(plain):.2f}",
+        f"({ratios[0]:.2f} to {ratios[-1]:.2f}); of the quickest {min(fast) / min(other):.2f}",
         flush=True,
     )
+
+
+def plain_torch(settings: SegmentSettings) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
+    """The network as PyTorch has it once it is loaded."""
+    import torch
+
+    network = catalogue.find(settings.task, settings.model).load()
+
+    def answer(batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        with torch.inference_mode():
+            return torch.sigmoid(network(torch.from_numpy(batch))).numpy()
+
+    return answer
 
 
 def measure(name: str, scan: Scan, pipelines: dict[str, Pipeline], runs: int, clock: Callable[[], float]) -> None:
@@ -67,9 +83,12 @@ def measure(name: str, scan: Scan, pipelines: dict[str, Pipeline], runs: int, cl
 
     record.card, record.device, record.backend = network.card, network.device, network.backend
     list(Pipeline(settings, record).segment(scan, frames=frames))
-    bare = {n: (lambda p=p.predictor: [p(batch) for batch in asked]) for n, p in pipelines.items()}
+    networks = {n: p.predictor for n, p in pipelines.items()} | {"plain": plain_torch(settings)}
+    bare = {n: (lambda answer=answer: [answer(batch) for batch in asked]) for n, answer in networks.items()}
     whole = {n: (lambda p=p: list(p.segment(scan, frames=frames))) for n, p in pipelines.items()}
-    line(f"{name}: network alone", paired(bare, runs, clock))
+    times = paired(bare, runs, clock)
+    line(f"{name}: network alone", times)
+    line(f"{name}: network alone, PyTorch plain", times, "plain")
     line(f"{name}: scan to measurement", paired(whole, runs, clock))
 
 
