@@ -55,7 +55,7 @@ class BatchForm(QWidget):
         for name in tasks.NAMES:
             self.task.addItem(tasks.get(name).TITLE, name)
         self.model = ModelChoice()
-        self.scale, self.dating = ScaleRule(), DatingRule()
+        self.scale = ScaleRule()
         self.out = PathChoice("Folder for the results")
         self.more = More()
         self.advanced = Advanced()
@@ -67,7 +67,7 @@ class BatchForm(QWidget):
         self._form = form = QFormLayout()
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
         rows: dict[str, Any] = {"Scans": scans, "Find": self.task, "Model": self.model, "Scale": self.scale}
-        rows |= {"Dating": self.dating, "Results": self.out, "Specks": self.advanced.smallest}
+        rows |= {"Results": self.out, "Specks": self.advanced.smallest}
         for title, part in rows.items():
             form.addRow(title, part)
         layout = QVBoxLayout(self)
@@ -81,7 +81,7 @@ class BatchForm(QWidget):
         self.task.currentIndexChanged.connect(self._show_task)
         for line in (self.more.pattern, self.more.series, self.more.instances):
             line.editingFinished.connect(self.look)
-        for signal in (self.model.changed, self.scale.changed, self.dating.changed, self.out.changed):
+        for signal in (self.model.changed, self.scale.changed, self.out.changed, self.more.dating.changed):
             signal.connect(self.changed)
         self.advanced.reset.clicked.connect(self._reset)
 
@@ -104,7 +104,7 @@ class BatchForm(QWidget):
 
     def problem(self) -> str:
         """Return why nothing can be started; nothing where it can."""
-        dating = self.dating.problem() if self._dates else ""
+        dating = self.more.dating.problem() if self._dates else ""
         return self._problem or self.model.problem() or self.scale.problem() or dating
 
     def settings(self) -> SegmentSettings:
@@ -116,9 +116,9 @@ class BatchForm(QWidget):
         folder = self.scans.path
         assert folder is not None
         out = self.out.path or default_out(folder, self.task_name)
-        more, growth = self.more, self.dating.growth()
-        told = self.scale.values() | more.outputs() | (self.dating.values() if self._dates else {})
-        batch = replace(self._narrowed(), **told)
+        more = self.more
+        told = self.scale.values() | more.outputs() | (more.dating.values() if self._dates else {})
+        batch, growth = replace(self._narrowed(), **told), more.dating.growth()
         return Choice(folder, out, self.settings(), batch, growth, more.report.isChecked(), more.anew.isChecked())
 
     def _narrowed(self) -> BatchSettings:
@@ -161,8 +161,9 @@ class BatchForm(QWidget):
         self.changed.emit()
 
     def _folder_changed(self) -> None:
-        """Results of other scans go elsewhere, until a person says where."""
+        """Results of other scans go elsewhere, until a person says where; and their exams are others."""
         self.out.show_path("")
+        self.more.dating.exams.show_path("")
         self.look()
 
     def stop(self) -> None:
@@ -187,7 +188,6 @@ class BatchForm(QWidget):
         self.advanced.show_level(card.level if card is not None else 0.5)
         self.advanced.show_settings(kept)
         self._form.setRowVisible(self.advanced.smallest, self.task_name == "tumour")
-        self._form.setRowVisible(self.dating, self._dates)
         volume = bool(tasks.get(self.task_name).VOLUME)
         self.scale.show_task(volume)
         self.more.show_task(volume, head=self._dates)
@@ -208,7 +208,7 @@ class BatchForm(QWidget):
         self.scale.csv.line.setText(kept["spacing_csv"])
         self.scale.show_mm(kept["spacing_mm"])
         self.scale.show_rule(kept["scale"])
-        self.dating.exams.show_path(kept["exams"])
+        self.more.dating.exams.show_path(kept["exams"])
         for name in ("pattern", "series", "instances"):
             getattr(self.more, name).setText(kept[name])
         if kept["write"]:
@@ -225,7 +225,7 @@ class BatchForm(QWidget):
             "scale": scale.name,
             "spacing_csv": str(scale.csv.path or ""),
             "spacing_mm": scale.mm(),
-            "exams": str(self.dating.exams.path or ""),
+            "exams": str(more.dating.exams.path or ""),
             "pattern": more.pattern.text().strip(),
             "series": more.series.text().strip(),
             "instances": more.instances.text().strip(),
@@ -251,10 +251,11 @@ _KEPT = (
 
 
 class More(QWidget):
-    """The choices that fold away: which files, what is written, and whether all is done anew."""
+    """The choices that fold away: what dates heads, which files, what is written, and whether all is done anew."""
 
     def __init__(self) -> None:
         super().__init__()
+        self.dating = DatingRule()
         self.pattern, self.series, self.instances = QLineEdit(), QLineEdit(), QLineEdit()
         self.pattern.setPlaceholderText("all, or such as *_HC.png")
         self.pattern.setToolTip("Only files whose name fits")
@@ -287,12 +288,13 @@ class More(QWidget):
         boxes = QVBoxLayout()
         for box in (self.masks, self.overlays, self.report, self.parquet, self.sr, self.identifiers):
             boxes.addWidget(box)
+        form.addRow("Dating", self.dating)
         form.addRow("Pattern", self.pattern)
         form.addRow("DICOM series", self.series)
         form.addRow("Instances", self.instances)
         form.addRow("Write", boxes)
         form.addRow("Again", self.anew)
-        self.fold = Fold("Files, outputs, do all anew", inside)
+        self.fold = Fold("Dating, files, outputs, do all anew", inside)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.fold)
@@ -301,6 +303,7 @@ class More(QWidget):
     def show_task(self, volume: bool, head: bool) -> None:
         """Show only what changes something for a task."""
         self.sr.setVisible(head)
+        self._form.setRowVisible(self.dating, head)
         self.series.setPlaceholderText("flair, or such as T2 FLAIR" if volume else "all")
         self._form.setRowVisible(self.instances, not volume)
 

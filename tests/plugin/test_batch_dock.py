@@ -321,11 +321,13 @@ def test_scale_and_files_are_chosen_and_found_again(running, remembered, tmp_pat
 def test_results_of_other_scans_go_beside_them(running, tmp_path):
     form = running.form
     running.choose()
+    form.more.dating.exams.show_path(tmp_path / "exams.csv")
     assert form.choice().out == running.out
     other = batches.folder(tmp_path / "others", 1)
     form.scans.show_path(other)
     running.settle()
     assert form.choice().out == tmp_path / "others-head"
+    assert form.choice().batch.exams is None, "numbers of other exams may be the same"
     assert form.out.line.placeholderText() == str(tmp_path / "others-head")
     form.task.setCurrentIndex(form.task.findData("tumour"))
     running.settle()
@@ -420,14 +422,14 @@ def test_settings_say_pixels_or_a_scale():
 def test_heads_are_dated_by_a_csv_and_stand_on_the_chosen_chart(running, remembered, tmp_path):
     form = running.form
     running.choose()
-    assert form.dating.chart.isHidden()
-    form.dating.exams.show_path(tmp_path / "exams.csv")
+    assert form.more.dating.chart.isHidden()
+    form.more.dating.exams.show_path(tmp_path / "exams.csv")
     assert "is no file: choose the csv of exams" in form.problem()
     lines = [f"{n:03}.png,2024-05-20,{weeks}" for n, weeks in enumerate(("16+0", "18+2", "20+0"))]
     (tmp_path / "exams.csv").write_text("\n".join(["file,scan_date,ga_weeks", *lines]) + "\n")
     assert form.problem() == ""
-    assert not form.dating.chart.isHidden()
-    form.dating.show_chart("who2017")
+    assert not form.more.dating.chart.isHidden()
+    form.more.dating.show_chart("who2017")
     form.more.sr.setChecked(True)
     form.more.identifiers.setChecked(True)
     running.start()
