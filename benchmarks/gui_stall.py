@@ -10,6 +10,7 @@ slider is moved), so that what the drawing itself costs on this computer is told
 from __future__ import annotations
 
 import argparse
+import os
 import time
 
 import numpy as np
@@ -52,6 +53,7 @@ def main() -> None:
     given.add_argument("--columns", type=int, default=800)
     options = given.parse_args()
 
+    os.environ["NAPARI_CONFIG"] = ""  # what is chosen here is not remembered
     import napari
     from qtpy.QtTest import QTest
 

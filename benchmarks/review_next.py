@@ -11,6 +11,7 @@ while a case was looked at.
 from __future__ import annotations
 
 import argparse
+import os
 import tempfile
 import time
 from pathlib import Path
@@ -26,6 +27,7 @@ def main() -> None:
     given.add_argument("--look", type=float, default=1.0, help="seconds that each is looked at")
     options = given.parse_args()
 
+    os.environ["NAPARI_CONFIG"] = ""  # what is chosen here is not remembered
     import napari
 
     from napari_fetalseg.layers.drawing import drawing_of
