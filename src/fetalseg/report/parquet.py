@@ -17,7 +17,7 @@ _DATES = {"study_date"}
 # A number carries its unit in its name; these have none.
 _PLAIN = {"confidence", "cephalic_index", "z_score", "z_low", "z_high", "centile"}
 _UNITS = ("_mm", "_mm2", "_px", "_px2", "_ml", "_deg", "_days", "_z_score", "_centile")
-_ROWS_AT_ONCE = 2000
+_ROWS_AT_ONCE = 500
 
 
 def available() -> bool:
