@@ -3,8 +3,8 @@
     python benchmarks/backend.py [PICTURE ...] [--task head] [--model unet] [--runs 9] [--cold 3] [--cpu-time]
 
 They take turns on the same scan, so what else the machine does disturbs them alike; each ratio is the median of the
-paired ones. PyTorch is taken as this package runs it (channels last) and, for the network alone, also plain: the layout
-that a network has when it is loaded. Threads are those of ``OMP_NUM_THREADS``, else each library's own choice. On a
+paired ones. PyTorch is taken as this package runs it (channels last) and also plain: the layout that a network has when
+it is loaded. Threads are those of ``OMP_NUM_THREADS``, else each library's own choice. On a
 machine that is busy with other things, measure processor time on one thread: OMP_NUM_THREADS=1 python
 benchmarks/backend.py --cpu-time
 """
@@ -66,7 +66,7 @@ def plain_torch(settings: SegmentSettings) -> Callable[[NDArray[np.float32]], ND
 
     def answer(batch: NDArray[np.float32]) -> NDArray[np.float32]:
         with torch.inference_mode():
-            return torch.sigmoid(network(torch.from_numpy(batch))).numpy()
+            return torch.sigmoid(network(torch.from_numpy(batch)))[:, 0].numpy()
 
     return answer
 
@@ -81,15 +81,18 @@ def measure(name: str, scan: Scan, pipelines: dict[str, Pipeline], runs: int, cl
         asked.append(batch)
         return network(batch)
 
-    record.card, record.device, record.backend = network.card, network.device, network.backend
+    plain = plain_torch(settings)
+    for given in (record, plain):
+        given.card, given.device, given.backend = network.card, network.device, network.backend
+    pipelines = pipelines | {"plain": Pipeline(settings, plain)}
     list(Pipeline(settings, record).segment(scan, frames=frames))
-    networks = {n: p.predictor for n, p in pipelines.items()} | {"plain": plain_torch(settings)}
+    networks = {n: p.predictor for n, p in pipelines.items()}
     bare = {n: (lambda answer=answer: [answer(batch) for batch in asked]) for n, answer in networks.items()}
     whole = {n: (lambda p=p: list(p.segment(scan, frames=frames))) for n, p in pipelines.items()}
-    times = paired(bare, runs, clock)
-    line(f"{name}: network alone", times)
-    line(f"{name}: network alone, PyTorch plain", times, "plain")
-    line(f"{name}: scan to measurement", paired(whole, runs, clock))
+    for what, work in (("network alone", bare), ("scan to measurement", whole)):
+        times = paired(work, runs, clock)
+        line(f"{name}: {what}", times)
+        line(f"{name}: {what}, PyTorch plain", times, "plain")
 
 
 def child_time() -> float:
