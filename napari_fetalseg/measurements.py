@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QItemSelectionModel, QSortFilterProxyModel, Qt, QTimer
+from qtpy.QtCore import QItemSelectionModel, QSortFilterProxyModel, Qt
 from qtpy.QtGui import QKeySequence, QShortcut
 from qtpy.QtWidgets import (
     QAbstractItemView,
@@ -58,10 +58,7 @@ class MeasurementsWidget(Dock):
         self.session = self._drawing.session
         self._busy = False
         self._sized = False
-        self._soon = QTimer(self)  # columns are measured once after a burst of rows
-        self._soon.setSingleShot(True)
-        self._soon.setInterval(200)
-        self._soon.timeout.connect(self._widen)
+        self._soon = self._timer(200, self._widen)  # columns are measured once after a burst of rows
         self._jobs = workers.Jobs(self)
         self.pictures = SideBySide(self.viewer, self._side_ended)
         self._make_parts()

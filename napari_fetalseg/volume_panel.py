@@ -30,7 +30,7 @@ class VolumePanel(QWidget):
     def __init__(self, viewer: Any, drawing: Drawing, error: ErrorBox) -> None:
         super().__init__()
         self._viewer, self._drawing, self._session, self._error = viewer, drawing, drawing.session, error
-        self._jobs: list[workers.Job] = []
+        self._jobs = workers.Jobs(self)
         self.surface = Surface(viewer)
         self.number = QPushButton("Number by connected region")
         self.number.setToolTip("Number what hangs together, the largest first, as one step that Ctrl-Z undoes")
@@ -100,16 +100,14 @@ class VolumePanel(QWidget):
             return
         source, result = chosen[0].source, chosen[1]
         self._error.clear()
-        job = workers.call(
+        self._jobs.call(
             lambda: write_picture(Path(path), source, result), lambda _: self._saved(Path(path)), self._error.show_error
         )
-        self._jobs = [j for j in self._jobs if j.alive] + [job]
 
     def _saved(self, path: Path) -> None:
         self._session.told.emit(f"Montage saved as {path.name}.")
 
     def stop(self) -> None:
         """Let go of viewer and workers."""
-        for job in self._jobs:
-            job.drop()
+        self._jobs.drop()
         self.surface.stop()

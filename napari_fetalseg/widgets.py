@@ -54,23 +54,23 @@ class Dock(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self._placing = QTimer(self)  # napari puts a dock into its window after the widget into the dock
-        self._placing.setSingleShot(True)
-        self._placing.setInterval(0)
-        self._placing.timeout.connect(self.place)
-        self._fitting = QTimer(self)
-        self._fitting.setSingleShot(True)
-        self._fitting.setInterval(0)
-        self._fitting.timeout.connect(self._fit_height)
-        self._showing = QTimer(self)  # of all that was shown before the dock took its room, once that is laid out
-        self._showing.setSingleShot(True)
-        self._showing.setInterval(_LAID_OUT_MS)
-        self._showing.timeout.connect(self._show_all)
+        self._placing = self._timer(0, self.place)  # napari puts a dock into its window after the widget into the dock
+        self._fitting = self._timer(0, self._fit_height)
+        # Of all that was shown before the dock took its room, once that is laid out.
+        self._showing = self._timer(_LAID_OUT_MS, self._show_all)
         self._placed = self._showed_all = False
         self._known = remembered()
         self._undo: list[Callable[[], Any]] = []
         self._docked = False
         self._gone = threading.Event()
+
+    def _timer(self, ms: int, slot: Callable[[], Any]) -> QTimer:
+        """Return a timer that, once started, calls a slot one time."""
+        timer = QTimer(self)
+        timer.setSingleShot(True)
+        timer.setInterval(ms)
+        timer.timeout.connect(slot)
+        return timer
 
     @property
     def open(self) -> bool:

@@ -9,7 +9,7 @@ from qtpy.QtWidgets import QComboBox, QVBoxLayout, QWidget
 
 from fetalseg.growth import charts
 from fetalseg.settings import GrowthSettings
-from napari_fetalseg.growth.chart_choice import remembered
+from napari_fetalseg.growth.chart_choice import remembered, remembered_formula
 from napari_fetalseg.image_choice import narrow
 from napari_fetalseg.path_choice import PathChoice
 
@@ -35,7 +35,7 @@ class DatingRule(QWidget):
         self.chart = QComboBox()
         self.chart.setAccessibleName("Growth chart")
         narrow(self.chart)
-        own, chosen, self._formula = remembered()
+        own, chosen = remembered()
         for name in charts.NAMES:
             self.chart.addItem(charts.get(name).title, name)
         for path in own:
@@ -64,7 +64,8 @@ class DatingRule(QWidget):
 
     def growth(self) -> GrowthSettings:
         """Return chart and formula."""
-        return GrowthSettings(str(self.chart.currentData()), self._formula)
+        formula = remembered_formula() or GrowthSettings().crl_formula
+        return GrowthSettings(str(self.chart.currentData()), formula)
 
     def _turn(self) -> None:
         self.chart.setVisible(self.exams.path is not None)

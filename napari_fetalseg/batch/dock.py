@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QEvent, Qt, QTimer, QUrl
+from qtpy.QtCore import QEvent, Qt, QUrl
 from qtpy.QtGui import QDesktopServices
 from qtpy.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
@@ -55,10 +55,7 @@ class BatchWidget(Dock):
         self._steps: list[Step] = []
         self._last: Step | None = None
         self._unchanged, self._ran, self._scale = 0, "", ""
-        self._together = QTimer(self)
-        self._together.setSingleShot(True)
-        self._together.setInterval(_TOGETHER_MS)
-        self._together.timeout.connect(self._flush)
+        self._together = self._timer(_TOGETHER_MS, self._flush)
         self._make_parts()
         self._lay_out()
         self._connect()

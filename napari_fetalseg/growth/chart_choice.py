@@ -11,7 +11,6 @@ from fetalseg.errors import FetalSegError, GrowthError
 from fetalseg.growth import charts
 from fetalseg.growth.charts import Chart
 from fetalseg.growth.dating import CRL_FORMULAS
-from fetalseg.settings import GrowthSettings
 from napari_fetalseg import preferences
 from napari_fetalseg.growth.case import Cases
 from napari_fetalseg.growth.chart_view import ChartView
@@ -47,7 +46,7 @@ class ChartChoice:
         """Offer the charts of the last session and choose the last one; once a viewer."""
         if self._cases.recalled:
             return
-        paths, chosen, _ = remembered()
+        paths, chosen = remembered()
         if chosen in charts.NAMES:
             self._begin_with(chosen)
         elif chosen in paths:
@@ -129,17 +128,23 @@ class ChartChoice:
         preferences.remember(_SECTION, _OWN, "\n".join(own))
 
 
-def remembered() -> tuple[list[str], str, str]:
-    """Return the person's own charts by their paths, the chart that was chosen last, and the formula for CRL."""
+def remembered() -> tuple[list[str], str]:
+    """Return the person's own charts by their paths, and the chart that was chosen last."""
     own = [path for path in preferences.recall(_SECTION, _OWN).split("\n") if path]
+    return own, preferences.recall(_SECTION, _CHOSEN)
+
+
+def remembered_formula() -> str:
+    """Return the formula of crown-rump length that was chosen last; empty where none was."""
     formula = preferences.recall(_SECTION, _FORMULA)
-    known = formula if formula in CRL_FORMULAS else GrowthSettings().crl_formula
-    return own, preferences.recall(_SECTION, _CHOSEN), known
+    return formula if formula in CRL_FORMULAS else ""
 
 
 def recall_formula(cases: Cases) -> None:
     """Begin with the formula of crown-rump length that was chosen last."""
-    chosen = remembered()[2]
+    chosen = remembered_formula()
+    if not chosen:
+        return
     cases.formula = chosen
     if cases.current.blank and not cases.current.typed.get("crl"):
         cases.current.formula = chosen

@@ -58,7 +58,7 @@ class GrowthWidget(Dock):
         self.cases = self.session.pregnancies
         self.exam: Exam | None = None
         self._shown: tuple[Case, Any] | None = None  # what the form shows: a case, at an image
-        self._jobs: list[workers.Job] = []
+        self._jobs = workers.Jobs(self)
         self._make_parts()
         self._connect()
         self.charts.recall()
@@ -116,7 +116,7 @@ class GrowthWidget(Dock):
         self.exams.switched.connect(self._switched)
         self.exams.failed.connect(self.error.show_error)
         self._undo.append(self.view.picture.stop)
-        self._undo.append(self._drop_jobs)
+        self._undo.append(self._jobs.drop)
 
     def _on_theme(self, _event: Any = None) -> None:
         self.exams.add_button.setStyleSheet(primary_style(self.viewer.theme))
@@ -317,12 +317,7 @@ class GrowthWidget(Dock):
 
     def _work(self, function: Callable[[], Any], done: Callable[[Any], Any]) -> None:
         self.error.clear()
-        job = workers.call(function, done, self.error.show_error)
-        self._jobs = [j for j in self._jobs if j.alive] + [job]
-
-    def _drop_jobs(self) -> None:
-        for job in self._jobs:
-            job.drop()
+        self._jobs.call(function, done, self.error.show_error)
 
 
 def _assess(exam: Exam, dating: Dating | None, chart: Chart) -> Assessment:

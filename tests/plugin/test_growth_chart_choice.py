@@ -34,7 +34,7 @@ def own(tmp_path):
 
 
 def settle(window, dock) -> None:
-    idle = lambda: not dock.view.picture.busy and not any(j.alive for j in dock._jobs)  # noqa: E731
+    idle = lambda: not dock.view.picture.busy and not dock._jobs.busy  # noqa: E731
     window.qtbot.waitUntil(idle, timeout=60_000)
 
 

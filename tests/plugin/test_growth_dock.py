@@ -39,7 +39,7 @@ def plain(label) -> str:
 
 
 def settle(qtbot, dock) -> None:
-    qtbot.waitUntil(lambda: not dock.view.picture.busy and not any(j.alive for j in dock._jobs), timeout=20_000)
+    qtbot.waitUntil(lambda: not dock.view.picture.busy and not dock._jobs.busy, timeout=20_000)
 
 
 def type_in(line, text: str) -> None:

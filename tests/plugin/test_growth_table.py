@@ -35,7 +35,7 @@ def column(title: str) -> int:
 def dock(window):
     made = open_growth(window.viewer)
     yield made
-    window.qtbot.waitUntil(lambda: not made.view.picture.busy and not any(j.alive for j in made._jobs), timeout=20_000)
+    window.qtbot.waitUntil(lambda: not made.view.picture.busy and not made._jobs.busy, timeout=20_000)
 
 
 def type_in(line, text: str) -> None:
