@@ -1,18 +1,21 @@
 """The only place that starts threads.
 
-napari's workers swallow some errors, leave a stopped generator suspended, and deliver late items to
-widgets that are gone. So a worker here never raises, is stopped by a token of its own, and its slots
-ask first whether anyone still listens.
+napari's workers swallow some errors, leave a stopped generator suspended, deliver late items to widgets
+that are gone, and abort a program that ends as they begin. So a worker here never raises, is stopped by a
+token of its own, its slots ask first whether anyone still listens, and a program's end waits for it.
 """
 
 from __future__ import annotations
 
+import atexit
 import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Literal
+from weakref import WeakSet
 
 from fetalseg.errors import Cancelled
 
@@ -24,6 +27,8 @@ Make = Callable[["Token"], Iterator[Any]]
 
 # How long a cancelled run is waited for before its thread is left to end by itself, in ms.
 _PATIENCE_MS = 800
+
+_jobs: WeakSet[Job] = WeakSet()
 
 
 class Token(threading.Event):
@@ -103,8 +108,23 @@ def start(make: Make, on_item: Callable[[Any], None], on_end: Callable[[End, Exc
     job.token.tell = lambda item: worker.yielded.emit(("item", item))
     # After a foreign quit() (napari closing) there is no end message.
     worker.finished.connect(lambda: job._end("cancelled", None))
+    _jobs.add(job)
+    _wait_at_exit()
     worker.start()
     return job
+
+
+@cache
+def _wait_at_exit() -> None:
+    """Have all runs ended before the program is: one that began while Qt's objects go would abort it."""
+    from napari.qt.threading import WorkerBase
+
+    def wait() -> None:
+        for job in list(_jobs):
+            job.drop()
+        WorkerBase.await_workers()
+
+    atexit.register(wait)  # after Qt's own, and so called before it
 
 
 def call(function: Callable[[], Any], on_done: Callable[[Any], None], on_error: Callable[[Exception], None]) -> Job:
