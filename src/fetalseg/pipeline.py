@@ -25,7 +25,8 @@ from fetalseg.tasks import head_regions
 # The task that measures a volume on one slice, which a person can choose.
 _ONE_SLICE = "fetal-brain"
 # Flags that another scale may take away, and that measuring raises again where they still hold.
-_OF_SCALE = {"no_spacing", "no_slice_spacing", "size", "brain_size", "axis_ratio", "mask_ellipse_disagree"}
+_OF_SCALE = {"no_spacing", "no_slice_spacing", "voxel_size", "size", "brain_size"}
+_OF_SCALE |= {"axis_ratio", "mask_ellipse_disagree"}
 _OF_SCALE |= {"crosses_regions", "other_region", "outside_regions", "no_region_scale", "colour_flow"}
 
 #: Called as (done, total, text).

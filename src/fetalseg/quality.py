@@ -37,6 +37,7 @@ _TEXTS: dict[str, tuple[State, str]] = {
     "single_slice": (State.CHECK, "A single slice: no volume, and the slices around it were not seen."),
     "cut_by_volume": (State.CHECK, "The lesion reaches the first or last slice: part of it may lie outside."),
     "no_slice_spacing": (State.CHECK, "The distance between slices is not known: voxels instead of millilitres."),
+    "voxel_size": (State.CHECK, "With voxels of this size the picture would hold no head; check the scale."),
     "bad_affine": (State.CHECK, "The file's orientation is damaged; its slices were taken as they are stored."),
     "no_orientation": (State.CHECK, "The file tells no orientation; its slices were taken as axial."),
     "flair_channel": (State.ACCEPT, "Of the three channels the second, FLAIR, was taken."),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 
 import pytest
 
+from fetalseg.cli.train import _start
 from trainings import write_heads, write_model
 
 CONFIG = """
@@ -80,3 +82,14 @@ def test_the_chosen_default_segments_and_a_damaged_one_is_replaced(fetalseg, row
     assert "damaged" in listed.stderr
     assert "the default of the task 'head' again" in fetalseg("models", "restore", "--task", "head").stdout
     assert fetalseg("models", "install", tmp_path / "m", "--name", "x", "--default").returncode == 2
+
+
+@pytest.mark.parametrize("task", ["head", "tumour"])
+def test_a_models_name_is_that_of_the_task_to_learn(tmp_path, task):
+    config = tmp_path / "some.toml"
+    config.write_text(f'task = "{task}"\narch = "segnet"\n')
+    by_config = _start(argparse.Namespace(start="segnet", task=None, config=config))
+    by_option = _start(argparse.Namespace(start="segnet", task=task, config=None))
+    assert by_config is not None
+    assert by_option is not None
+    assert by_config.card.task == by_option.card.task == task

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -68,6 +70,27 @@ def test_slice_distance_unknown_gives_diameters_but_no_volume() -> None:
     assert found.values["longest_mm"] == pytest.approx(28, abs=1.5)
     assert found.values["volume_ml"] is None
     assert "no_slice_spacing" in {f.code for f in found.flags}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        Spacing(0.001, 0.001, "metres, called mm", slice_mm=0.003),
+        Spacing(0.1, 0.1, "centimetres, called mm", slice_mm=0.3),
+        Spacing(10.0, 10.0, "typed in", slice_mm=3.0),
+        Spacing(1.0, 1.0, "typed in", slice_mm=30.0),
+    ],
+)
+@pytest.mark.parametrize("lesions", [(), (LARGE,)])
+def test_a_scale_that_no_head_has_is_flagged_until_it_is_mended(
+    wrong: Spacing, lesions: tuple[np.ndarray, ...]
+) -> None:
+    result = run(volume(*lesions), wrong)
+    assert "voxel_size" in {f.code for f in result.measurement.flags}
+    assert result.measurement.state is not State.ACCEPT
+    assert "voxel_size" in {f.code for f in recalibrate(result, replace(wrong, source="again")).measurement.flags}
+    assert "voxel_size" not in {f.code for f in recalibrate(result, SPACING).measurement.flags}
+    assert "voxel_size" not in {f.code for f in run(volume(*lesions)).measurement.flags}
 
 
 @pytest.mark.parametrize(

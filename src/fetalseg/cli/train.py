@@ -140,7 +140,8 @@ def _start(given: argparse.Namespace) -> Model | None:
     # A folder may hold a model for another task: a tumour's network can start from a head's.
     if (Path(given.start) / CARD).exists():
         return catalogue.at(Path(given.start))
-    return catalogue.find(given.task or "head", given.start)
+    learnt = given.task or (train_settings(given.config).task if given.config else "head")
+    return catalogue.find(learnt, given.start)  # each task has a "segnet": a name is that of the task's own
 
 
 def run(given: argparse.Namespace) -> int:

@@ -44,6 +44,9 @@ _LEAST = 0.45
 # What the network takes for possible at all, and how far around a lesion (in its pixels) doubt counts as that lesion's.
 _POSSIBLE = 0.05
 _NEAR = 6
+# What a slice with a head in it measures along its longer side, and how far its neighbours lie from it.
+_WIDTH_MM = (80.0, 600.0)
+_SLICE_MM = (0.2, 20.0)
 _VALUES = (
     *("volume_ml", "volume_voxels", "area_mm2", "area_px2", "longest_mm", "perpendicular_mm", "product_mm2"),
     *("longest_px", "perpendicular_px", "product_px2", "slices"),
@@ -334,9 +337,20 @@ def _nothing(
     if spacing is not None and spacing.voxel_ml is not None:
         values["volume_ml"] = 0.0
     single = ["single_slice"] if shape[0] == 1 else []
-    flags = tuple(quality.flag(code) for code in (*notes, "no_tumour", *quality.scale_codes(spacing), *single))
+    flags = tuple(quality.flag(code) for code in (*notes, "no_tumour", *_scale_codes(shape, spacing), *single))
     empty = Measurement(values=values, flags=flags, state=quality.worst(flags), texts={"lesion": "all"})
     return Segmentation(np.zeros(shape, np.uint8)), empty
+
+
+def _scale_codes(shape: tuple[int, ...], spacing: Spacing | None) -> list[str]:
+    """Codes of what the scale lacks, or of one that no head's picture has: metres written as mm, say."""
+    codes = quality.scale_codes(spacing)
+    if spacing is None:
+        return codes
+    width = max(shape[1] * spacing.row_mm, shape[2] * spacing.column_mm)
+    between = 1.0 if spacing.slice_mm is None else spacing.slice_mm
+    credible = _WIDTH_MM[0] <= width <= _WIDTH_MM[1] and _SLICE_MM[0] <= between <= _SLICE_MM[1]
+    return codes if credible else [*codes, "voxel_size"]
 
 
 def _judged(
@@ -367,7 +381,7 @@ def _judged(
             )
         )
     overall = None if trusts is None else trusts[0]
-    codes = [*notes, *quality.scale_codes(spacing)]
+    codes = [*notes, *_scale_codes(labels.shape, spacing)]
     if len(labels) == 1:
         codes.append("single_slice")
     elif labels[0].any() or labels[-1].any():
