@@ -11,6 +11,7 @@ import pytest
 import tifffile
 
 from fetalseg import samples
+from fetalseg.cli import main
 
 
 @pytest.mark.parametrize("command", ["", "segment", "demo", "models", "train", "evaluate", "benchmark"])
@@ -23,6 +24,25 @@ def test_help_teaches_without_loading_torch(command):
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip().endswith("False False False")
     assert "examples" in done.stdout or "first steps" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        ("segment", "--out", "out"),
+        ("evaluate",),
+        ("benchmark",),
+        ("followup", "--out", "out"),
+        ("train", "--out", "m", "--data"),
+    ],
+)
+def test_a_path_too_long_to_be_one_is_a_sentence(capsys, monkeypatch, tmp_path, before):
+    monkeypatch.chdir(tmp_path)
+    name = "a" * 400
+    assert main([*before, name]) in (1, 2)
+    said = capsys.readouterr().err
+    assert name in said
+    assert "Traceback" not in said
 
 
 def test_demo_measures_the_phantoms_within_three_percent(fetalseg, rows, tmp_path):

@@ -119,6 +119,9 @@ def test_wrong_usage_ends_before_the_run(fetalseg, folder, tmp_path):
     done = segment(fetalseg, folder, out, "--exams", table, "--task", "tumour")
     assert done.returncode == 2
     assert "Exams date fetal heads" in done.stderr
+    done = segment(fetalseg, folder, out, "--chart", "who2017")
+    assert done.returncode == 2
+    assert "--exams" in done.stderr
     assert not out.exists()
 
 

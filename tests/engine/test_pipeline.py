@@ -131,3 +131,9 @@ def test_settings_refuse_what_they_do_not_know():
 def test_an_unknown_task_is_named():
     with pytest.raises(SettingsError, match="heart"):
         Pipeline.load(SegmentSettings(task="heart"))
+
+
+@pytest.mark.parametrize("name", ["ours", "a" * 400, "no/such/folder", "with\0zero"])
+def test_an_unknown_model_is_named(name):
+    with pytest.raises(SettingsError, match="known are: unet, segnet"):
+        Pipeline.load(SegmentSettings(model=name))

@@ -17,7 +17,6 @@ from fetalseg.batch.work import Item, Outcome, Worker
 from fetalseg.errors import ClusterError, FetalSegError, ModelError
 from fetalseg.io.folders import JOURNAL
 from fetalseg.models import catalogue
-from fetalseg.models.weights import CARD
 
 #: What a sentence about a file that a worker does not see ends in.
 SHARED = "Workers must reach inputs and results under the same paths as this computer, as on a disk that all share."
@@ -77,7 +76,7 @@ def shipped(run: str, worker: Worker) -> bytes:
     batch, chart, model = worker.batch, worker.growth.chart, worker.settings.model
     # Workers stand in other folders.
     there.out = absolute(worker.out)
-    if (Path(model) / CARD).exists():
+    if catalogue.is_there(model):
         there.settings = replace(worker.settings, model=str(absolute(model)))
     if chart.lower().endswith(".csv"):
         there.growth = replace(worker.growth, chart=str(absolute(chart)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import logging
 import signal
 import sys
@@ -65,6 +66,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         logging.info("failed", exc_info=True)
         print(f"fetalseg: {error}", file=sys.stderr)
         return 1
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        print(f"fetalseg: {error.filename} is no file or folder: its name is too long.", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         print("fetalseg: stopped; what was finished is kept.", file=sys.stderr)
         return 130

@@ -114,9 +114,8 @@ def run(given: argparse.Namespace) -> int:
 
 def _found(name: str, task: str | None) -> Model:
     from fetalseg.models import catalogue
-    from fetalseg.models.weights import CARD
 
-    if (Path(name) / CARD).exists():
+    if catalogue.is_there(name):
         return catalogue.at(Path(name))
     return catalogue.find(task or "head", name)
 

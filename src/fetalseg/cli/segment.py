@@ -126,6 +126,8 @@ def run(given: argparse.Namespace) -> int:
     from fetalseg.cli._batch_progress import shown
     from fetalseg.models import catalogue
 
+    if given.chart != GrowthSettings().chart and not given.exams:
+        raise SettingsError("--chart compares heads with others of their age: give a csv of --exams too.")
     settings = segment_settings(given)
     if settings.model == "default" and (instead := catalogue.default_problem(settings.task)):
         print(f"note: {instead}", file=sys.stderr)

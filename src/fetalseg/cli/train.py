@@ -135,10 +135,9 @@ def _start(given: argparse.Namespace) -> Model | None:
     if not given.start:
         return None
     from fetalseg.models import catalogue
-    from fetalseg.models.weights import CARD
 
     # A folder may hold a model for another task: a tumour's network can start from a head's.
-    if (Path(given.start) / CARD).exists():
+    if catalogue.is_there(given.start):
         return catalogue.at(Path(given.start))
     learnt = given.task or (train_settings(given.config).task if given.config else "head")
     return catalogue.find(learnt, given.start)  # each task has a "segnet": a name is that of the task's own

@@ -151,6 +151,11 @@ def _chosen(task: str, known: Sequence[Model]) -> tuple[Model | None, str]:
     return None, name
 
 
+def is_there(folder: str | Path) -> bool:
+    """Whether a folder holds a model; False also for what is no path at all, such as a name of a thousand letters."""
+    return os.path.isfile(Path(folder) / CARD)  # unlike Path.is_file it raises for no name
+
+
 def at(folder: Path) -> Model:
     """Return the model in a folder, whatever its task.
 
@@ -176,7 +181,7 @@ def find(task: str, name: str = "default") -> Model:
         If it is for another task, or its card is damaged.
     """
     folder = Path(name)
-    if (folder / CARD).exists():
+    if is_there(folder):
         model = at(folder)
         if model.card.task != task:
             raise ModelError(f"The model in {name} is for the task '{model.card.task}', not '{task}'.")
@@ -186,7 +191,7 @@ def find(task: str, name: str = "default") -> Model:
     for model in known:
         if model.card.name == wanted:
             return model
-    if (place(task, wanted) / CARD).exists():
+    if is_there(place(task, wanted)):
         raise ModelError(f"The model '{wanted}' is damaged: its card can't be read. Remove it and install it anew.")
     names = ", ".join(m.card.name for m in known) or "none"
     raise SettingsError(f"There is no model '{wanted}' for the task '{task}'; known are: {names}.")
