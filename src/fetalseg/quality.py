@@ -24,6 +24,7 @@ _TEXTS: dict[str, tuple[State, str]] = {
     "axis_ratio": (State.CHECK, "The head's shape (short to long axis) is outside what heads have; check the plane."),
     "size": (State.CHECK, "The circumference is outside what fetal heads have (40 to 390 mm); check the scale."),
     "no_tumour": (State.CHECK, "No tumour was found. A small or faint one can be missed."),
+    "region_left_out": (State.ACCEPT, "A region that the network was much less sure of than of the rest was left out."),
     "no_tissue": (State.REFUSE, "The volume holds one grey value only: there is nothing to look at."),
     "not_flair": (State.REFUSE, "No head's outline is seen: this is no axial FLAIR; what was found can't be trusted."),
     "not_flair_contrast": (State.CHECK, "Tissue beside fluid is darker than deep tissue: rather T1 or T2 than FLAIR."),

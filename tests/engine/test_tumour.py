@@ -73,6 +73,21 @@ def test_slice_distance_unknown_gives_diameters_but_no_volume() -> None:
 
 
 @pytest.mark.parametrize(
+    ("grey", "kept"),
+    [(111, False), (122, True)],  # a probability of 0.86, and of 0.98: a Dice of 0.92 and 0.99 to be expected
+)
+def test_a_region_far_less_sure_than_the_tumour_is_left_out_and_told(grey: int, kept: bool) -> None:
+    pixels = volume(LARGE)
+    pixels[SMALL] = grey
+    found = run(pixels).measurement
+    assert len(found.parts) == 1 + kept
+    assert ("region_left_out" in {f.code for f in found.flags}) is not kept
+    alone = volume(SMALL)
+    alone[SMALL] = grey
+    assert len(run(alone).measurement.parts) == 1
+
+
+@pytest.mark.parametrize(
     "wrong",
     [
         Spacing(0.001, 0.001, "metres, called mm", slice_mm=0.003),

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from fetalseg.dataset.lgg import Volume
 from fetalseg.evaluation.figures import resampled, write_summary
 from fetalseg.pipeline import Pipeline
+from fetalseg.result import State
 from fetalseg.settings import SegmentSettings
 
 Progress = Callable[[int, int, str], None]
@@ -85,7 +86,7 @@ def score_model(
         scan, truth = volume.read()
         (result,) = pipeline.segment(scan)
         measured = result.measurement
-        flags = tuple(f.code for f in measured.flags if f.code != "no_spacing")
+        flags = tuple(f.code for f in measured.flags if f.code != "no_spacing" and f.state is not State.ACCEPT)
         scores.append(compare(volume, result.segmentation.mask > 0, truth, measured.confidence, flags))
     progress(len(volumes), len(volumes), "scored")
     return scores
