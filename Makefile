@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 endif
 READY := $(VENV)/.ready
 
-.PHONY: setup demo test lint samples model model-tumour model-tumour-all clean
+.PHONY: setup demo test lint samples model model-tumour model-tumour-all model-tumour-segnet clean
 
 # Installs into .venv, with the versions that constraints.txt pins; anew when either file changes.
 setup: $(READY)
@@ -52,15 +52,12 @@ model: setup
 	$(BIN)/fetalseg train --data $(HC18) --negatives $(NEGATIVES) --config $(CONFIG) --kept-out 0 --epochs $(EPOCHS_ALL) \
 		--card-from runs/split --out runs/final
 
-# The tumour's networks anew: make model-tumour LGG=folder NO_TUMOUR=folder
-# The SegNet: with TUMOUR_CONFIG=configs/tumour_segnet.toml START=folder-of-a-head-segnet NAME=segnet
+# The tumour's U-Net anew: make model-tumour LGG=folder NO_TUMOUR=folder
 LGG ?= lgg
 NO_TUMOUR ?= no_tumour
-TUMOUR_CONFIG := configs/tumour_unet.toml
-NAME ?= unet
-TUMOUR := --config $(TUMOUR_CONFIG) --name $(NAME) $(if $(START),--from $(START))
 model-tumour: setup
-	$(BIN)/fetalseg train --data $(LGG) --negatives $(NO_TUMOUR) $(TUMOUR) --out runs/tumour_split
+	$(BIN)/fetalseg train --data $(LGG) --negatives $(NO_TUMOUR) --config configs/tumour_unet.toml --name unet \
+		--out runs/tumour_split
 	$(BIN)/fetalseg evaluate $(LGG) --task tumour --model runs/tumour_split --part calibrate --calibrate
 	$(BIN)/fetalseg evaluate $(LGG) --task tumour --model runs/tumour_split --part calibrate --write-card
 	$(BIN)/fetalseg evaluate $(LGG) --task tumour --model runs/tumour_split --part report --write-card
@@ -69,3 +66,14 @@ model-tumour: setup
 model-tumour-all: model-tumour
 	$(BIN)/fetalseg train --data $(LGG) --negatives $(NO_TUMOUR) --config configs/tumour_unet_all.toml --from runs/tumour_split \
 		--name unet --kept-out 0 --card-from runs/tumour_split --out runs/tumour_final
+
+# The SegNet, from a head's (START=folder): trained, trained on, and the mean of both.
+model-tumour-segnet: setup
+	$(BIN)/fetalseg train --data $(LGG) --negatives $(NO_TUMOUR) --config configs/tumour_segnet.toml --from $(START) \
+		--name segnet --out runs/segnet_first
+	$(BIN)/fetalseg train --data $(LGG) --negatives $(NO_TUMOUR) --config configs/tumour_segnet_on.toml --from runs/segnet_first \
+		--name segnet --out runs/segnet_second
+	$(BIN)/python scripts/average_weights.py runs/segnet_first runs/segnet_second runs/segnet_mean
+	$(BIN)/fetalseg evaluate $(LGG) --task tumour --model runs/segnet_mean --part calibrate --calibrate
+	$(BIN)/fetalseg evaluate $(LGG) --task tumour --model runs/segnet_mean --part calibrate --write-card
+	$(BIN)/fetalseg evaluate $(LGG) --task tumour --model runs/segnet_mean --part report --write-card

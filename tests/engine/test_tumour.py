@@ -82,6 +82,7 @@ def test_a_region_far_less_sure_than_the_tumour_is_left_out_and_told(grey: int, 
     found = run(pixels).measurement
     assert len(found.parts) == 1 + kept
     assert ("region_left_out" in {f.code for f in found.flags}) is not kept
+    assert found.confidence == pytest.approx(found.parts[0].confidence, abs=0.03)  # it is that of what was kept
     alone = volume(SMALL)
     alone[SMALL] = grey
     assert len(run(alone).measurement.parts) == 1
