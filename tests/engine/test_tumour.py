@@ -12,8 +12,8 @@ from fetalseg.result import Caliper, State
 from fetalseg.scan import Scan, Spacing
 from fetalseg.settings import SegmentSettings
 from fetalseg.tasks import tumour
-from fetalseg.tasks.tumour import _expected_dice
 from fetalseg.tasks.tumour_input import look
+from fetalseg.tasks.tumour_trust import expected_dice
 from tumours import CARD, HEAD, LARGE, SHAPE, SMALL, bright_volume, ellipsoid, phantom
 
 SPACING = Spacing(1.0, 1.0, "typed in", slice_mm=3.0)
@@ -228,4 +228,4 @@ def test_the_expected_dice_is_what_truths_drawn_from_the_probabilities_give() ->
     inside = probability > 0.5
     drawn = [rng.random(probability.shape) < probability for _ in range(40)]
     dice = np.mean([2 * (truth & inside).sum() / (truth.sum() + inside.sum()) for truth in drawn])
-    assert _expected_dice(inside, probability) == pytest.approx(dice, abs=0.003)
+    assert expected_dice(inside, probability) == pytest.approx(dice, abs=0.003)
