@@ -115,9 +115,7 @@ def run(given: argparse.Namespace) -> int:
 def _found(name: str, task: str | None) -> Model:
     from fetalseg.models import catalogue
 
-    if catalogue.is_there(name):
-        return catalogue.at(Path(name))
-    return catalogue.find(task or "head", name)
+    return catalogue.of_any_task(name, task or "head")
 
 
 def _compare(given: argparse.Namespace) -> int:

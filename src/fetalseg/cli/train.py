@@ -136,11 +136,10 @@ def _start(given: argparse.Namespace) -> Model | None:
         return None
     from fetalseg.models import catalogue
 
-    # A folder may hold a model for another task: a tumour's network can start from a head's.
-    if catalogue.is_there(given.start):
-        return catalogue.at(Path(given.start))
+    # Each task has a "segnet": a name is that of the task to learn. A folder may hold a model for another task: a
+    # tumour's network can start from a head's.
     learnt = given.task or (train_settings(given.config).task if given.config else "head")
-    return catalogue.find(learnt, given.start)  # each task has a "segnet": a name is that of the task's own
+    return catalogue.of_any_task(given.start, learnt)
 
 
 def run(given: argparse.Namespace) -> int:

@@ -167,6 +167,11 @@ def at(folder: Path) -> Model:
     return Model(Card.read(folder / CARD), folder)
 
 
+def of_any_task(name: str, task: str) -> Model:
+    """Return the model in a folder, whatever its task; else the one of that name for a task. Raises as `find` does."""
+    return at(Path(name)) if is_there(name) else find(task, name)
+
+
 def find(task: str, name: str = "default") -> Model:
     """Return a model by its name, or by a folder that holds a card.
 
