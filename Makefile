@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 endif
 READY := $(VENV)/.ready
 
-.PHONY: setup demo test lint samples model model-tumour model-tumour-all model-tumour-segnet clean
+.PHONY: setup demo test lint samples model model-segnet model-tumour model-tumour-all model-tumour-segnet clean
 
 # Installs into .venv, with the versions that constraints.txt pins; anew when either file changes.
 setup: $(READY)
@@ -51,6 +51,20 @@ model: setup
 	$(BIN)/fetalseg evaluate $(HC18) --model runs/split --part report --write-card
 	$(BIN)/fetalseg train --data $(HC18) --negatives $(NEGATIVES) --config $(CONFIG) --kept-out 0 --epochs $(EPOCHS_ALL) \
 		--card-from runs/split --out runs/final
+
+# The head's SegNet anew: trained, then taught by a U-Net, on the split; and both on all pictures.
+model-segnet: setup
+	$(BIN)/fetalseg train --data $(HC18) --negatives $(NEGATIVES) --config configs/head_unet.toml --epochs 14 --out runs/segnet_teacher
+	$(BIN)/fetalseg train --data $(HC18) --negatives $(NEGATIVES) --config configs/head_segnet.toml --epochs 50 --out runs/segnet_alone
+	$(BIN)/fetalseg train --data $(HC18) --negatives $(NEGATIVES) --config configs/head_segnet_taught.toml --from runs/segnet_alone \
+		--teacher runs/segnet_teacher --out runs/segnet_split
+	$(BIN)/fetalseg evaluate $(HC18) --model runs/segnet_split --calibrate
+	$(BIN)/fetalseg evaluate $(HC18) --model runs/segnet_split --part calibrate --write-card
+	$(BIN)/fetalseg evaluate $(HC18) --model runs/segnet_split --part report --write-card
+	$(BIN)/fetalseg train --data $(HC18) --negatives $(NEGATIVES) --config configs/head_segnet.toml --kept-out 0 --epochs 84 \
+		--out runs/segnet_all_alone
+	$(BIN)/fetalseg train --data $(HC18) --negatives $(NEGATIVES) --config configs/head_segnet_taught.toml --from runs/segnet_all_alone \
+		--teacher unet --kept-out 0 --epochs 10 --card-from runs/segnet_split --out runs/segnet_final
 
 # The tumour's U-Net anew: make model-tumour LGG=folder NO_TUMOUR=folder
 LGG ?= lgg

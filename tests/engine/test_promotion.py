@@ -136,8 +136,9 @@ def test_what_the_old_model_saw_is_said(data, old, new, monkeypatch):
     assert "was trained on 2 of these 10 exams, such as '002'" in compare(seen, new, data).doubt
     clean = catalogue.at(write_model(old.folder.parent / "clean", "old", 4, SPLIT))
     assert compare(clean, new, data).doubt == ""
-    started = replace(new.card, training={"started_from": {"sha256": seen.card.sha256}})
-    assert "So may the new one" in compare(seen, replace(new, card=started), data).doubt
+    for key, how in (("started_from", "started from it"), ("taught_by", "was taught by it")):
+        through = replace(new.card, training={key: {"sha256": seen.card.sha256}})
+        assert compare(seen, replace(new, card=through), data).doubt.endswith(f"through it, which {how}.")
     with pytest.raises(ModelError, match="can't be compared"):
         compare(catalogue.Model(replace(old.card, task="tumour"), old.folder), new, data)
 

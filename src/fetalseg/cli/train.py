@@ -65,6 +65,11 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         metavar="MODEL",
         help="train on from this model, a name or a folder (its architecture and size, unless a config says otherwise)",
     )
+    made.add_argument(
+        "--teacher",
+        metavar="MODEL",
+        help="learn from this model's answers too, a name or a folder: of the same task and input size, and better",
+    )
     made.add_argument("--name", default="", help="the model's name (default: the architecture's)")
     made.add_argument("--task", choices=["head", "tumour"], help="what to learn")
     made.add_argument("--arch", help="architecture: unet, unet_slices, segnet")
@@ -142,6 +147,14 @@ def _start(given: argparse.Namespace) -> Model | None:
     return catalogue.of_any_task(given.start, learnt)
 
 
+def _teacher(given: argparse.Namespace, task: str) -> Model | None:
+    if not given.teacher:
+        return None
+    from fetalseg.models import catalogue
+
+    return catalogue.of_any_task(given.teacher, task)
+
+
 def run(given: argparse.Namespace) -> int:
     """Train."""
     from fetalseg.training import events
@@ -168,6 +181,7 @@ def run(given: argparse.Namespace) -> int:
         negatives=given.negatives,
         card_from=given.card_from,
         start=start,
+        teacher=_teacher(given, settings.task),
         split=given.split,
         resume=given.resume,
         calibrate=given.calibrate,

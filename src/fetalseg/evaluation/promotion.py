@@ -231,8 +231,9 @@ def _doubt(old: Model, new: Model, kept: set[str]) -> str:
     """The sentence on what the old model may have seen of these exams."""
     path = old.folder / splits.NAME
     through = ""
-    if new.card.training.get("started_from", {}).get("sha256") == old.card.sha256:
-        through = " So may the new one through it, which started from it."
+    for key, how in (("started_from", "started from it"), ("taught_by", "was taught by it")):
+        if new.card.training.get(key, {}).get("sha256") == old.card.sha256:
+            through = f" So may the new one through it, which {how}."
     if not path.exists():
         return (
             f"'{old.card.name}' may have been trained on some of these exams: what it saw is not known here.{through}"

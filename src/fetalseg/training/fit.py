@@ -23,6 +23,7 @@ from fetalseg.training import cases, checkpoint
 from fetalseg.training.events import Reason, Steering, Writer
 from fetalseg.training.feed import Samples, feed, workers_for
 from fetalseg.training.portions import Portions, computes_mixed, dice_at_half, loss, soft_dice
+from fetalseg.training.teacher import Teacher
 
 __all__ = ["Data", "Fitted", "fit", "loss", "one_cycle", "soft_dice", "update_average", "validate"]
 
@@ -81,6 +82,7 @@ def fit(
     *,
     events: Writer,
     about: Mapping[str, Any] | None = None,
+    teacher: Teacher | None = None,
     device: str = "cpu",
     log: Log = lambda text: None,
 ) -> Fitted:
@@ -100,13 +102,15 @@ def fit(
         Is told what happens.
     about : mapping, optional
         What is trained on what, in plain values; kept in the checkpoint.
+    teacher : Teacher, optional
+        Has a part in what is learnt.
 
     Raises
     ------
     Cancelled
         If it is stopped before the first epoch is over.
     """
-    return _Fit(network, data, settings, folder, events, about or {}, device, log).run()
+    return _Fit(network, data, settings, folder, events, about or {}, teacher, device, log).run()
 
 
 class _Fit:
@@ -120,6 +124,7 @@ class _Fit:
         folder: Path,
         events: Writer,
         about: Mapping[str, Any],
+        teacher: Teacher | None,
         device: str,
         log: Log,
     ) -> None:
@@ -137,7 +142,7 @@ class _Fit:
         if settings.patience and not self._validation:
             raise SettingsError("Early stopping needs exams that are kept out of training; set patience to 0.")
         self._steering = Steering(folder)
-        self._portions = Portions(device, computes_mixed(settings.precision, device), self._note)
+        self._portions = Portions(device, computes_mixed(settings.precision, device), self._note, teacher)
         self._paused_s = 0.0
 
     def run(self) -> Fitted:

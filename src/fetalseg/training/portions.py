@@ -10,6 +10,7 @@ import torch.nn.functional as F
 
 from fetalseg.errors import DeviceError
 from fetalseg.models.backends.torch_predictor import empty_cache, memory_ran_out
+from fetalseg.training.teacher import Teacher
 
 _Made = TypeVar("_Made")
 
@@ -62,10 +63,12 @@ class Portions:
         Whether convolutions run in bfloat16 while learning.
     tell : callable
         Gets a sentence each time a portion is halved.
+    teacher : Teacher, optional
+        Has a part in what is learnt.
     """
 
-    def __init__(self, device: str, mixed: bool, tell: Callable[[str], None]) -> None:
-        self._device, self._mixed, self._tell = device, mixed, tell
+    def __init__(self, device: str, mixed: bool, tell: Callable[[str], None], teacher: Teacher | None = None) -> None:
+        self._device, self._mixed, self._tell, self._teacher = device, mixed, tell, teacher
         self._at_once: int | None = None  # the whole batch
 
     def learn(
@@ -97,11 +100,11 @@ class Portions:
         total, dices = 0.0, []
         size = self._size(images)
         for part, wanted in zip(torch.split(images, size), torch.split(targets, size), strict=True):
-            wanted = wanted.to(self._device)
+            moved, wanted = self._moved(part), wanted.to(self._device)
             with torch.autocast(self._device, torch.bfloat16, enabled=self._mixed):
-                logits = network(self._moved(part))
+                logits = network(moved)
             logits = logits.float()
-            value = loss(logits, wanted)
+            value = loss(logits, self._teacher.targets(moved, wanted) if self._teacher else wanted)
             if len(part) < len(images):
                 value = value * (len(part) / len(images))
             value.backward()  # type: ignore[no-untyped-call]

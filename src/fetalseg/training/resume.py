@@ -15,13 +15,13 @@ from fetalseg.training import checkpoint
 # What only the card says.
 _SAID = {"version", "data_licence", "weights_licence", "limits"}
 # What a training can't change on its way.
-_FIXED = {"task", "arch", "parameters", "input_rows", "input_columns", "seed", "imagenet", "start"}
+_FIXED = {"task", "arch", "parameters", "input_rows", "input_columns", "seed", "imagenet", "start", "teacher"}
 
 
-def about(settings: TrainSettings, start_sha256: str | None) -> dict[str, Any]:
+def about(settings: TrainSettings, start_sha256: str | None, teacher_sha256: str | None = None) -> dict[str, Any]:
     """Return what a training is, in plain values as a checkpoint keeps them."""
     values = {k: v for k, v in settings.to_dict().items() if k not in _SAID}
-    made: dict[str, Any] = json.loads(json.dumps({**values, "start": start_sha256}))
+    made: dict[str, Any] = json.loads(json.dumps({**values, "start": start_sha256, "teacher": teacher_sha256}))
     return made
 
 

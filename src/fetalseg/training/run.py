@@ -40,6 +40,7 @@ def train(
     negatives: Sequence[Path] = (),
     card_from: Path | None = None,
     start: catalogue.Model | None = None,
+    teacher: catalogue.Model | None = None,
     split: Path | None = None,
     resume: bool = False,
     calibrate: bool = False,
@@ -68,6 +69,8 @@ def train(
         level, intervals and figures are then that model's, and the card says so.
     start : catalogue.Model, optional
         A model to train on from, instead of ImageNet or random weights.
+    teacher : catalogue.Model, optional
+        A model of the same task and input size whose answers are learnt beside the annotations.
     split : Path, optional
         A ``split.csv`` to keep to, instead of a new split; scans that it does not name are left out, and counted.
     resume : bool
@@ -88,7 +91,7 @@ def train(
         told = events.Writer(out)
         try:
             prepared = _prepared(data, settings, negatives, split)
-            card = _trained(prepared, data, out, settings, name, start, card_from, resume, device, told, log)
+            card = _trained(prepared, data, out, settings, name, start, teacher, card_from, resume, device, told, log)
             if calibrate:
                 card = _calibrated(card, data, out, prepared.split, device, told)
             told.end(card.training["ended"])
@@ -118,6 +121,7 @@ def _trained(
     settings: TrainSettings,
     name: str,
     start: catalogue.Model | None,
+    teacher: catalogue.Model | None,
     card_from: Path | None,
     resume: bool,
     device: str,
@@ -130,8 +134,11 @@ def _trained(
     from fetalseg.training import resume as resuming
     from fetalseg.training.curves import draw
     from fetalseg.training.fit import fit
+    from fetalseg.training.portions import computes_mixed
+    from fetalseg.training.teacher import Teacher, doubt
 
-    about = resuming.about(settings, start.card.sha256 if start else None)
+    taught_by = Teacher(teacher, settings, device, computes_mixed(settings.precision, device)) if teacher else None
+    about = resuming.about(settings, start.card.sha256 if start else None, teacher.card.sha256 if teacher else None)
     changes = resuming.check(out, about, prepared.split, resume=resume)
     prepared.split.write(out / splits.NAME)
     counts = prepared.counts
@@ -146,6 +153,9 @@ def _trained(
     )
     if changes:
         told.note(f"Going on with {'; '.join(changes)}.")
+    if teacher and (words := doubt(teacher, prepared.split)):
+        told.note(words)
+        log(words)
     torch.manual_seed(settings.seed)
     architecture = architectures.get(settings.arch)
     parameters = {**architecture.DEFAULTS, **settings.parameters}
@@ -155,8 +165,10 @@ def _trained(
             weights.start_from(network, start.load())
         elif settings.imagenet and hasattr(architecture, "start_from_imagenet"):
             architecture.start_from_imagenet(network)
-    fitted = fit(network, prepared.data, settings, out, events=told, about=about, device=device, log=log)
-    card = _card(fitted, prepared.counts, data, out, settings, parameters, start)
+    fitted = fit(
+        network, prepared.data, settings, out, events=told, about=about, teacher=taught_by, device=device, log=log
+    )
+    card = _card(fitted, prepared.counts, data, out, settings, parameters, start, teacher)
     card = replace(card, name=name or settings.arch)
     if card_from is not None:
         card = _with_figures_of(card, Card.read(card_from / weights.CARD))
@@ -200,6 +212,7 @@ def _card(
     settings: TrainSettings,
     parameters: Mapping[str, Any],
     start: catalogue.Model | None,
+    teacher: catalogue.Model | None,
 ) -> Card:
     """Write the weights and return their card."""
     from fetalseg.training.curves import curves
@@ -219,12 +232,17 @@ def _card(
         training={"settings": settings.to_dict(), **counts, "versions": _versions()}
         | {"ended": fitted.reason, "weights_of_epoch": fitted.epoch}
         | sources.version(data)
-        | ({"started_from": {"model": start.card.name, "sha256": start.card.sha256}} if start else {})
+        | _named("started_from", start)
+        | _named("taught_by", teacher)
         | {"curves": curves(out / "curves.csv")},
         data_licence=settings.data_licence,
         weights_licence=settings.weights_licence,
         limits=settings.limits,
     )
+
+
+def _named(key: str, model: catalogue.Model | None) -> dict[str, dict[str, str]]:
+    return {key: {"model": model.card.name, "sha256": model.card.sha256}} if model else {}
 
 
 def _prepared(data: Path, settings: TrainSettings, negatives: Sequence[Path], split: Path | None) -> _Prepared:
