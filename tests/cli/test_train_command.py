@@ -93,3 +93,17 @@ def test_a_models_name_is_that_of_the_task_to_learn(tmp_path, task):
     assert by_config is not None
     assert by_option is not None
     assert by_config.card.task == by_option.card.task == task
+
+
+def test_a_better_model_teaches_and_one_that_does_not_fit_is_refused(fetalseg, config, tmp_path):
+    data, teacher = write_heads(tmp_path / "heads"), write_model(tmp_path / "teacher", "wise")
+    done = fetalseg("train", "--data", data, "--config", config, "--teacher", teacher, "--out", tmp_path / "m")
+    assert done.returncode == 0, done.stderr
+    assert "'wise' may have learnt from the exams that are kept out" in done.stdout
+    card = json.loads((tmp_path / "m" / "card.json").read_text())
+    assert card["training"]["taught_by"]["model"] == "wise"
+    for name, words in (("unet", "192 x 288 pixels"), ("nobody", "nobody")):
+        done = fetalseg("train", "--data", data, "--config", config, "--teacher", name, "--out", tmp_path / name)
+        assert done.returncode == 2
+        assert words in done.stderr
+        assert "Traceback" not in done.stderr
